@@ -1,0 +1,1 @@
+"""Gymnasium environments of the suites that wambench ships; each suite is one folder."""

@@ -1,0 +1,1 @@
+"""Policies that wambench ships; each method is one folder."""
