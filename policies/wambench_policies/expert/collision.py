@@ -1,0 +1,71 @@
+"""Would the arm, the open hand and what it holds touch anything at a given posture?"""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+
+from wambench_policies.expert.geometry import Array, Pose
+from wambench_policies.expert.scene import Scene
+
+PENETRATION = 1.0e-3
+"""Overlap in m from which a contact counts; contacts are reported from a small margin outside."""
+
+
+class CollisionTest:
+    """Tests postures in the scratch data of a scene, everything else standing as it is now.
+
+    Args:
+        scene: The scene; its present state is what is tested against.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.qpos = np.array(scene.live.qpos)
+
+    def hits(
+        self,
+        q: Array,
+        opening: float = 1.0,
+        held: str | None = None,
+        in_hand: Pose | None = None,
+        ignore: frozenset[int] = frozenset(),
+    ) -> list[tuple[int, int]]:
+        """Pairs of geoms that would overlap, one of the robot (or held object), one of the world.
+
+        Args:
+            q: (N,) arm joint angles in rad.
+            opening: How far the fingers are open, from 0 to 1.
+            held: Object that moves with the hand, if any; the hand may touch it.
+            in_hand: Pose of that object in the frame of the grip site.
+            ignore: Geoms that may be touched.
+        """
+        scene, data = self.scene, self.scene.scratch
+        data.qpos[:] = self.qpos
+        limits = scene.finger_limits
+        wide = limits[np.arange(len(limits)), np.argmax(np.abs(limits), axis=1)]
+        data.qpos[scene.finger_qpos] = opening * wide
+        grip = scene.arm.forward(q)
+        own = scene.robot_geoms
+        if held is not None and in_hand is not None:
+            self._carry(held, grip @ in_hand)
+            mujoco.mj_kinematics(scene.model, data)
+            own = own | scene.geoms(held)
+        mujoco.mj_collision(scene.model, data)
+        pairs = []
+        for (first, second), distance in zip(data.contact.geom, data.contact.dist, strict=True):
+            a, b = int(first), int(second)
+            if distance > -PENETRATION or (a in own) == (b in own):
+                continue
+            if a not in ignore and b not in ignore:
+                pairs.append((a, b))
+        return pairs
+
+    def _carry(self, held: str, pose: Pose) -> None:
+        """Puts a free object at a world pose in the scratch data."""
+        model = self.scene.model
+        address = int(model.jnt_qposadr[model.body_jntadr[self.scene.body(held)]])
+        quaternion = np.empty(4)
+        mujoco.mju_mat2Quat(quaternion, pose.rotation.flatten())
+        self.scene.scratch.qpos[address : address + 3] = pose.position
+        self.scene.scratch.qpos[address + 3 : address + 7] = quaternion

@@ -1,0 +1,166 @@
+"""How each kind of object is held: one table of grasp specs, and the grasps they give.
+
+Sizes are not in the table: they are read from the collision geoms of the model at hand, so that the
+same table serves the official assets and the embedded pack. Distances of the hand come from
+robosuite's `panda_gripper.xml` (frames: z of the grip site is the approach direction, x the
+direction in which the fingers close).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from wambench_policies.expert.geometry import Array, Pose, gripper_rotation
+from wambench_policies.expert.shapes import Shape
+
+MAX_OPENING = 0.077
+"""Distance in m between the finger pads of the open hand (finger joints at 0.0387 m each)."""
+CLEARANCE = 0.002
+"""Free space in m that is wanted on each side of what goes between the fingers."""
+TIP_REACH = 0.011
+"""How far in m the fingertips extend beyond the grip site along the approach direction."""
+PALM_GAP = 0.031
+"""Distance in m from the grip site back to the palm, less 2 mm."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopDown:
+    """Across the narrow side, from above.
+
+    Attributes:
+        depth: How far in m below the highest point the grip site goes at most.
+    """
+
+    depth: float = 0.029
+
+
+@dataclass(frozen=True, slots=True)
+class Rim:
+    """One finger inside, one outside the rim of something hollow and round.
+
+    The object's own z axis is the axis of the rim.
+
+    Attributes:
+        depth: How far in m below the rim the grip site goes.
+    """
+
+    depth: float = 0.014
+
+
+GraspSpec = TopDown | Rim
+
+GRASPS: dict[str, GraspSpec] = {
+    "alphabet_soup": TopDown(),
+    "bbq_sauce": TopDown(),
+    "butter": TopDown(),
+    "chocolate_pudding": TopDown(),
+    "cookies": TopDown(),
+    "cream_cheese": TopDown(),
+    "ketchup": TopDown(),
+    "milk": TopDown(),
+    "new_salad_dressing": TopDown(),
+    "orange_juice": TopDown(),
+    "salad_dressing": TopDown(),
+    "tomato_sauce": TopDown(),
+    "wine_bottle": TopDown(),
+    "akita_black_bowl": Rim(),
+    "white_bowl": Rim(),
+    "plate": Rim(depth=0.004),
+    "porcelain_mug": Rim(),
+    "red_coffee_mug": Rim(),
+    "white_yellow_mug": Rim(),
+}
+"""Grasp spec per object category; what is not here cannot be picked up."""
+
+
+def category_of(instance: str) -> str:
+    """Category of an instance name, for example `plate` for `plate_1`."""
+    return re.sub(r"_\d+$", "", instance)
+
+
+@dataclass(frozen=True, slots=True)
+class Grasp:
+    """One way to hold an object.
+
+    Attributes:
+        pose: World pose of the grip site when the fingers close.
+        width: Extent in m of what is between the fingers.
+        retreat: How far in m to draw back along the approach direction to be clear of the object.
+    """
+
+    pose: Pose
+    width: float
+    retreat: float
+
+
+def grasps(spec: GraspSpec, shape: Shape, pose: Pose) -> list[Grasp]:
+    """All grasps that a spec gives for an object where it stands, in no particular order.
+
+    Args:
+        spec: The spec of its category.
+        shape: Its solid parts in its own frame.
+        pose: Its world pose.
+    """
+    match spec:
+        case TopDown():
+            return _top_down(spec, shape.moved(pose))
+        case Rim():
+            return _rim(spec, shape, pose)
+
+
+def _top_down(spec: TopDown, shape: Shape) -> list[Grasp]:
+    """Grasps of a shape in world coordinates, closing direction every 7.5 degrees."""
+    points = shape.points
+    top, bottom = float(points[:, 2].max()), float(points[:, 2].min())
+    lowest = bottom + TIP_REACH + 0.002
+    height = max(top - min(spec.depth, PALM_GAP), min(0.5 * (top + bottom), top - 0.004), lowest)
+    # Only what lies between fingertips and palm has to fit between the fingers.
+    between = np.concatenate(
+        [p.points for p in shape.parts if p.points[:, 2].max() > height - TIP_REACH]
+    )[:, :2]
+    found = []
+    for angle in np.arange(0.0, 2.0 * np.pi, np.pi / 24.0):
+        closing = np.array([np.cos(angle), np.sin(angle)])
+        across = np.array([-closing[1], closing[0]])
+        low, high = _extent(between @ closing)
+        if high - low > MAX_OPENING - 2.0 * CLEARANCE:
+            continue
+        centre = 0.5 * (low + high) * closing + np.mean(_extent(between @ across)) * across
+        rotation = gripper_rotation(np.append(closing, 0.0), np.array([0.0, 0.0, -1.0]))
+        at = Pose(np.array([centre[0], centre[1], height]), rotation)
+        found.append(Grasp(at, high - low, top - height + TIP_REACH + 0.015))
+    return found
+
+
+def _rim(spec: Rim, shape: Shape, pose: Pose) -> list[Grasp]:
+    """Grasps around a rim, every 10 degrees, both ways round."""
+    points = shape.points
+    top = float(points[:, 2].max())
+    edge = points[points[:, 2] > top - 0.004]
+    centre = np.array([np.mean(_extent(edge[:, 0])), np.mean(_extent(edge[:, 1]))])
+    outward = edge[:, :2] - centre
+    radius = np.linalg.norm(outward, axis=1)
+    # A handle that reaches the rim must not enlarge it.
+    usual = radius < 1.15 * np.median(radius)
+    wall = 0.5 * (float(radius[usual].max()) + float(radius[usual].min()))
+    thickness = float(radius[usual].max() - radius[usual].min())
+    axis = pose.rotation[:, 2]
+    # A tilted bowl is approached along its axis, but never from further than 35 degrees aside.
+    approach = -axis if axis[2] > 0.82 else -(axis + np.array([0.0, 0.0, 1.0]))
+    found = []
+    for angle in np.arange(0.0, 2.0 * np.pi, np.pi / 18.0):
+        direction = np.array([np.cos(angle), np.sin(angle), 0.0])
+        local = np.append(centre, top - spec.depth) + wall * direction
+        for sign in (1.0, -1.0):
+            rotation = gripper_rotation(sign * (pose.rotation @ direction), approach)
+            at = Pose(pose.apply(local[None])[0], rotation)
+            found.append(Grasp(at, thickness, spec.depth + TIP_REACH + 0.02))
+    return found
+
+
+def _extent(values: Array) -> tuple[float, float]:
+    """Least and greatest of (N,) values."""
+    return float(values.min()), float(values.max())

@@ -1,0 +1,257 @@
+"""Choosing how to hold a thing and how to get from here to there.
+
+A grasp is chosen for the whole job: it must be reachable and free of collisions where the object is
+picked up *and* where it is put down. Costs are in control steps, so that a far turn of the wrist
+can be weighed against a tight joint limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from wambench_policies.expert.collision import CollisionTest
+from wambench_policies.expert.geometry import Array, Pose, about_z, angle_between
+from wambench_policies.expert.grasps import (
+    MAX_OPENING,
+    PALM_GAP,
+    TIP_REACH,
+    Grasp,
+    GraspSpec,
+    grasps,
+)
+from wambench_policies.expert.ik import Arm, IkSolution, solve_ik
+from wambench_policies.expert.motion import Path, joint_path, straight_path
+from wambench_policies.expert.placement import Spot
+from wambench_policies.expert.scene import Scene
+
+COMFORT = 0.15
+"""Distance in rad from a joint limit below which a posture is worth avoiding."""
+RADIANS_PER_STEP = 0.1
+"""Angular speed of the wrist at a saturated action."""
+METRES_PER_STEP = 0.0125
+"""Speed of the hand at a saturated action."""
+TABLE_DROP = 0.003
+"""Height in m above a surface at which an object is let go on it."""
+BASKET_DROP = 0.02
+"""Height in m above the bottom of a container at which an object is let go, if the hand fits."""
+YAW_OFFSETS = tuple(
+    sign * np.pi / 12 * k for k in range(13) for sign in (1.0, -1.0) if k or sign > 0
+)
+"""Turns of the object about the vertical between pick and place, preferred ones first."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacePlan:
+    """How to put something down.
+
+    Attributes:
+        above: World pose of the grip site from which to go straight down.
+        down: World pose of the grip site at which to let go.
+        q: Arm joints in rad at `down`.
+        cost: In control steps; lower is better.
+    """
+
+    above: Pose
+    down: Pose
+    q: Array
+    cost: float
+
+
+@dataclass(frozen=True, slots=True)
+class PickPlan:
+    """How to take hold of something.
+
+    Attributes:
+        above: World pose of the grip site before the approach.
+        grasp: The grasp.
+        q: Arm joints in rad at the grasp.
+        cost: In control steps; lower is better.
+    """
+
+    above: Pose
+    grasp: Grasp
+    q: Array
+    cost: float
+
+
+class Planner:
+    """Plans in one scene as it stands now.
+
+    Args:
+        scene: The scene; its scratch data is overwritten.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        scene.sync()
+        self.scene = scene
+        self.collisions = CollisionTest(scene)
+        self.q_now = scene.arm_q()
+        self.grip_now = scene.grip()
+
+    # ---- pick --------------------------------------------------------------------------------
+
+    def pick_plans(self, name: str, spec: GraspSpec, spot: Spot | None) -> list[PickPlan]:
+        """Feasible ways to pick an object up, best first.
+
+        Args:
+            name: The object.
+            spec: How its kind is held.
+            spot: Where it will go, or None if it only has to be held.
+        """
+        scene = self.scene
+        pose = scene.pose(name)
+        candidates = grasps(spec, scene.shape(name), pose)
+        candidates.sort(key=lambda grasp: self._travel_cost(grasp))
+        plans: list[PickPlan] = []
+        for grasp in candidates:
+            plan = self._pick_plan(name, grasp, pose, spot)
+            if plan is not None:
+                plans.append(plan)
+                if len(plans) >= 8:
+                    break
+        return sorted(plans, key=lambda plan: plan.cost)
+
+    def _travel_cost(self, grasp: Grasp) -> float:
+        turn = angle_between(self.grip_now.rotation, grasp.pose.rotation) / RADIANS_PER_STEP
+        move = float(np.linalg.norm(self.grip_now.position - grasp.pose.position))
+        squeeze = max(0.0, grasp.width - (MAX_OPENING - 0.012)) * 2000.0
+        return max(turn, move / METRES_PER_STEP) + squeeze
+
+    def _pick_plan(self, name: str, grasp: Grasp, pose: Pose, spot: Spot | None) -> PickPlan | None:
+        above = grasp.pose.back(grasp.retreat)
+        high = self._ik(above, self.q_now)
+        if high is None or self.collisions.hits(high.q):
+            return None
+        low = self._ik(grasp.pose, high.q)
+        if low is None or self.collisions.hits(low.q):
+            return None
+        cost = self._travel_cost(grasp) + discomfort(high) + discomfort(low)
+        if spot is not None:
+            place = next(self.place_plans(name, grasp.pose.inverse() @ pose, spot, low.q), None)
+            if place is None:
+                return None
+            cost += place.cost
+        return PickPlan(above, grasp, low.q, cost)
+
+    # ---- place -------------------------------------------------------------------------------
+
+    def place_plans(self, name: str, in_hand: Pose, spot: Spot, seed: Array) -> Iterator[PlacePlan]:
+        """Feasible ways to put a held object down, least turn first.
+
+        Args:
+            name: The object.
+            in_hand: Its pose in the frame of the grip site.
+            spot: Where it goes.
+            seed: (N,) arm joints in rad to start inverse kinematics from.
+        """
+        scene = self.scene
+        shape = scene.shape(name)
+        present = scene.pose(name)
+        grip = present @ in_hand.inverse()
+        ignore = scene.geoms(spot.owner) if spot.owner is not None else frozenset()
+        for yaw in YAW_OFFSETS:
+            turned = about_z(yaw) @ grip.rotation
+            rotation = turned @ in_hand.rotation
+            lowest = -float((shape.points @ rotation.T)[:, 2].min())
+            # Where the grip site is above the object's lowest point.
+            stand_off = lowest - float((turned @ in_hand.position)[2])
+            drop = TABLE_DROP
+            if spot.brim > spot.floor + 0.01:
+                hand_fits = spot.brim - (PALM_GAP - 0.012) - stand_off - spot.floor
+                drop = max(BASKET_DROP, hand_fits)
+            goal = Pose(np.append(spot.xy, spot.floor + lowest + drop), rotation)
+            down = goal @ in_hand.inverse()
+            above = down.shifted(
+                np.array([0.0, 0.0, max(0.06, spot.brim - spot.floor - drop + 0.02)])
+            )
+            low = self._ik(down, seed)
+            if low is None or self.collisions.hits(low.q, 0.6, name, in_hand, ignore):
+                continue
+            high = self._ik(above, low.q)
+            if high is None or self.collisions.hits(high.q, 0.6, name, in_hand, ignore):
+                continue
+            cost = abs(yaw) / RADIANS_PER_STEP * 0.5 + discomfort(low) + discomfort(high)
+            yield PlacePlan(above, down, low.q, cost)
+
+    # ---- paths -------------------------------------------------------------------------------
+
+    def transit(self, goal: Pose, held: str | None = None, in_hand: Pose | None = None) -> Path:
+        """A path from the present pose to a goal, over everything in between.
+
+        Args:
+            goal: World pose of the grip site at the end.
+            held: Object in the hand, if any.
+            in_hand: Its pose in the frame of the grip site.
+        """
+        start = self.grip_now
+        height = self._transit_height(start, goal, held, in_hand)
+        waypoints = [start]
+        if start.position[2] < height:
+            waypoints.append(start.shifted(np.array([0.0, 0.0, height - start.position[2]])))
+        if goal.position[2] < height:
+            waypoints.append(goal.shifted(np.array([0.0, 0.0, height - goal.position[2]])))
+        waypoints.append(goal)
+        path = straight_path(waypoints)
+        if follows_smoothly(self.scene.arm, path, self.q_now, self.scene.rest):
+            return path
+        # The straight way meets a joint limit: go through joint space instead, at height.
+        joints = [self.q_now]
+        for waypoint in waypoints[1:]:
+            joints.append(solve_ik(self.scene.arm, waypoint, joints[-1], self.scene.rest).q)
+        return joint_path(self.scene.arm, joints)
+
+    def _transit_height(
+        self, start: Pose, goal: Pose, held: str | None, in_hand: Pose | None
+    ) -> float:
+        """World z in m at which the grip site clears everything near the straight way."""
+        scene = self.scene
+        below, radius = TIP_REACH, 0.045
+        ignore: frozenset[int] = frozenset()
+        if held is not None and in_hand is not None:
+            ignore = scene.geoms(held)
+            points = scene.shape(held).moved(scene.pose(held)).points - start.position
+            below = max(below, -float(points[:, 2].min()))
+            radius = max(radius, float(np.linalg.norm(points[:, :2], axis=1).max()) + 0.01)
+        low, high = scene.obstacle_boxes(ignore)
+        share = np.linspace(0.0, 1.0, 24)[:, None]
+        way = start.position[:2] + share * (goal.position[:2] - start.position[:2])
+        gap = np.maximum(low[None, :, :2] - way[:, None], way[:, None] - high[None, :, :2])
+        distance = np.linalg.norm(np.maximum(gap, 0.0), axis=2).min(axis=0)
+        tops = high[:, 2]
+        needed = [-np.inf]
+        needed += list(tops[distance < radius] + below + 0.02)
+        needed += list(tops[distance < 0.11] - PALM_GAP + 0.02)  # the hand itself is wider
+        return float(max(needed))
+
+    def _ik(self, target: Pose, seed: Array) -> IkSolution | None:
+        """A solution from the seed or, failing that, from the rest posture."""
+        for start in (seed, self.scene.rest):
+            solution = solve_ik(self.scene.arm, target, start, self.scene.rest)
+            if solution.reached:
+                return solution
+        return None
+
+
+def discomfort(solution: IkSolution) -> float:
+    """Cost in control steps of being close to a joint limit."""
+    return 200.0 * max(0.0, COMFORT - solution.margin)
+
+
+def follows_smoothly(arm: Arm, path: Path, q: Array, rest: Array) -> bool:
+    """Whether the arm can go along a path without meeting a limit or swinging its elbow.
+
+    Args:
+        arm: The arm; its scratch data is overwritten.
+        path: The path.
+        q: (N,) joints in rad at its start.
+        rest: (N,) null-space posture in rad.
+    """
+    for pose in (*path.poses[4::4], path.end):
+        solution = solve_ik(arm, pose, q, rest, iterations=20)
+        if not solution.reached or float(np.max(np.abs(solution.q - q))) > 0.8:
+            return False
+        q = solution.q
+    return True

@@ -1,0 +1,140 @@
+"""What the hand can do. Skills know poses and objects, never tasks.
+
+Every skill is a generator: it yields one (7,) action per control step and returns whether it
+achieved what it is named after. `yield from` chains them, so that a task reads as a sequence of
+skills, and a whole episode is one suspended generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+
+import numpy as np
+
+from wambench_policies.expert.geometry import Array, Pose, angle_between
+from wambench_policies.expert.motion import Follower, Path, servo, straight_path
+from wambench_policies.expert.scene import Scene
+
+Skill = Generator[Array, None, bool]
+
+OPEN, HOLD, CLOSE = -1.0, 0.0, 1.0
+STALL_STEPS = 12
+"""Steps without getting 1 mm nearer after which a motion is given up."""
+
+
+def _near(current: Pose, goal: Pose, distance: float, angle: float) -> bool:
+    return (
+        float(np.linalg.norm(current.position - goal.position)) < distance
+        and angle_between(current.rotation, goal.rotation) < angle
+    )
+
+
+def follow(
+    scene: Scene,
+    path: Path,
+    gripper: float,
+    distance: float,
+    angle: float,
+    speed: float = 1.0,
+    until: Callable[[], bool] | None = None,
+) -> Skill:
+    """Moves the hand along a path.
+
+    Args:
+        scene: The scene.
+        path: The path.
+        gripper: Gripper command kept up on the way.
+        distance: How near in m the end has to be.
+        angle: How near in rad.
+        speed: Upper bound of the action, at most 1.
+        until: Ends the motion early, as achieved, when it returns True.
+
+    Returns:
+        Whether the end was reached (or `until` was met) before the motion stalled.
+    """
+    follower = Follower(path)
+    best, idle = np.inf, 0
+    while True:
+        current = scene.grip()
+        goal = follower.goal(current)
+        if _near(current, path.end, distance, angle) or (until is not None and until()):
+            return True
+        left = len(path.poses) - follower.index
+        rest = float(np.linalg.norm(path.end.position - current.position))
+        remaining = 0.01 * left + rest + 0.1 * angle_between(path.end.rotation, current.rotation)
+        best, idle = (remaining, 0) if remaining < best - 1e-3 else (best, idle + 1)
+        if idle > STALL_STEPS:
+            return False
+        yield servo(current, goal, gripper, speed)
+
+
+def transit(scene: Scene, path: Path, gripper: float) -> Skill:
+    """Travels along a path, ending loosely: the next skill takes over while still moving."""
+    return (yield from follow(scene, path, gripper, distance=0.02, angle=0.12))
+
+
+def reach(scene: Scene, goal: Pose, gripper: float, speed: float = 1.0) -> Skill:
+    """Moves straight to a pose and ends there precisely."""
+    path = straight_path([scene.grip(), goal])
+    return (yield from follow(scene, path, gripper, distance=0.004, angle=0.05, speed=speed))
+
+
+def grasp(scene: Scene, at: Pose) -> Skill:
+    """Closes the fingers where the hand is until their distance has stopped changing.
+
+    Returns:
+        Whether something (or nothing but air) stopped them; whether it is the right thing shows
+        when it is lifted.
+    """
+    gap, still = scene.finger_gap(), 0
+    for step in range(25):
+        yield servo(scene.grip(), at, CLOSE)
+        before, gap = gap, scene.finger_gap()
+        still = still + 1 if abs(before - gap) < 5e-4 else 0
+        if step >= 3 and still >= 2:
+            return True
+    return True
+
+
+def release(scene: Scene, at: Pose) -> Skill:
+    """Opens the fingers where the hand is."""
+    start = scene.finger_gap()
+    for _ in range(10):
+        yield servo(scene.grip(), at, OPEN)
+        if scene.finger_gap() > min(start + 0.03, 0.07):
+            break
+    return True
+
+
+def lift(scene: Scene, name: str, height: float) -> Skill:
+    """Raises the hand and looks whether the object came along.
+
+    Args:
+        scene: The scene.
+        name: The object.
+        height: How far in m.
+    """
+    start = scene.grip()
+    object_height = float(scene.pose(name).position[2])
+    goal = start.shifted(np.array([0.0, 0.0, height]))
+    path = straight_path([start, goal])
+    yield from follow(scene, path, CLOSE, distance=0.015, angle=0.3)
+    return float(scene.pose(name).position[2]) - object_height > 0.5 * height
+
+
+def place(scene: Scene, name: str, down: Pose) -> Skill:
+    """Goes straight down until the held object rests on something, then lets go and rises.
+
+    Args:
+        scene: The scene.
+        name: The object.
+        down: World pose of the grip site at which the object should just stand.
+    """
+    path = straight_path([scene.grip(), down])
+    yield from follow(
+        scene, path, CLOSE, 0.004, 0.1, speed=0.7, until=lambda: scene.touches_world(name)
+    )
+    yield from release(scene, scene.grip())
+    here = scene.grip()
+    yield from follow(scene, straight_path([here, here.back(0.07)]), OPEN, 0.02, 0.5)
+    return True
