@@ -45,7 +45,7 @@ class BenchmarkEnv(gymnasium.Env[Obs, NDArray[np.float64]]):
         on_control_step: Called after every control step, for recorders; None by default.
     """
 
-    metadata = {"render_modes": ["rgb_array"]}
+    metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012 - as gymnasium declares it
 
     def __init__(self, spec: SuiteSpec, task: Task, needs: Needs) -> None:
         unknown = [camera for camera in needs.cameras if camera not in spec.cameras]
@@ -129,9 +129,7 @@ class BenchmarkEnv(gymnasium.Env[Obs, NDArray[np.float64]]):
         info = self._info(success=False, steps=0) | {"seed": seed, "init_state": init_state}
         return self._observe(), info
 
-    def step(
-        self, action: NDArray[np.float64]
-    ) -> tuple[Obs, float, bool, bool, dict[str, Any]]:
+    def step(self, action: NDArray[np.float64]) -> tuple[Obs, float, bool, bool, dict[str, Any]]:
         """`advance` of one action."""
         return self.advance(np.asarray(action)[None])
 

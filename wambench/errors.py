@@ -39,8 +39,12 @@ class PolicyError(WambenchError):
 
 
 class PolicyContractError(PolicyError):
-    """A policy broke its contract in a way that every episode would repeat: wrong width or shape."""
+    """A policy broke its contract in a way that every episode would repeat: a wrong width."""
 
 
 class RunDirectoryError(WambenchError):
     """A run directory cannot be created, read, locked or written."""
+
+
+class InfeasibleEpisode(WambenchError):
+    """A seed for which the suite's own rules say that the task cannot be done."""

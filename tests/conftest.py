@@ -1,0 +1,38 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _headless() -> None:
+    """Software rendering unless the machine says otherwise."""
+    os.environ.setdefault("MUJOCO_GL", "osmesa")
+
+
+@pytest.fixture
+def wambench(tmp_path: Path) -> Run:
+    """Runs the command line as a user would; returns the finished process."""
+
+    def run(
+        *arguments: str | Path, timeout: float = 300, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "wambench.cli.main", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            cwd=tmp_path,
+            env=os.environ | env,
+        )
+
+    return run

@@ -1,0 +1,189 @@
+"""`wambench eval`: runs a policy on a suite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from tqdm import tqdm
+
+from wambench.cli.options import parse_assignments, parse_indices
+from wambench.cli.terminal import console as make_console
+from wambench.errors import UsageError
+from wambench.results.record import EpisodeRecord
+from wambench.runner.scheduler import Limits
+
+EXIT_INCOMPLETE = 3
+"""Some episodes have no counted outcome."""
+
+EXIT_INTERRUPTED = 130
+"""Ctrl-C; what shells use for it."""
+
+
+class _Bar:
+    """A progress bar over episodes, with the success rate so far."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar: tqdm[Any] | None = None
+        self._counts = {"success": 0, "failure": 0, "errors": 0}
+
+    def note(self, line: str) -> None:
+        self._console.print(f"[dim]{line}[/dim]", highlight=False)
+
+    def begin(self, done: Sequence[EpisodeRecord], total: int) -> None:
+        self._bar = tqdm(
+            total=total, initial=len(done), unit="ep", dynamic_ncols=True, smoothing=0.1
+        )
+        for record in done:
+            self._count(record)
+        self._show()
+
+    def record(self, record: EpisodeRecord) -> None:
+        assert self._bar is not None
+        self._count(record)
+        self._bar.update()
+        self._show()
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def _count(self, record: EpisodeRecord) -> None:
+        self._counts[record.outcome if record.counted else "errors"] += 1
+
+    def _show(self) -> None:
+        assert self._bar is not None
+        counted = self._counts["success"] + self._counts["failure"]
+        text = f"success {self._counts['success']}/{counted}"
+        if self._counts["errors"]:
+            text += f", errors {self._counts['errors']}"
+        self._bar.set_postfix_str(text)
+
+
+def evaluate(
+    policy: Annotated[
+        str | None, typer.Option(help="Policy by name, or path/to/file.py:Class.")
+    ] = None,
+    suite: Annotated[str | None, typer.Option(help="Suite by name.")] = None,
+    trials: Annotated[int | None, typer.Option(help="Episodes per task [default: 50].")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the run [default: 0].")] = None,
+    tasks: Annotated[
+        str | None, typer.Option(help="Task indices, for example 0,3,5-7 [default: all].")
+    ] = None,
+    backend: Annotated[
+        Literal["auto", "official", "embedded"] | None,
+        typer.Option(help="Official or embedded assets [default: auto]."),
+    ] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(help="Passed to the policy as its argument `checkpoint`.")
+    ] = None,
+    policy_arg: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE, passed to the policy; repeatable.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run directory [default: runs/<policy>-<suite>-<time>].")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Continue this run; only what is missing is run.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Simulator processes [default: one per core].")
+    ] = None,
+    video: Annotated[
+        Literal["none", "failures", "all"], typer.Option(help="Which episodes to film.")
+    ] = "none",
+    retries: Annotated[
+        int, typer.Option(min=0, help="How often an episode that ended in an error is run again.")
+    ] = 2,
+    watchdog: Annotated[
+        float, typer.Option(min=1, help="Seconds of silence after which a worker is replaced.")
+    ] = 300.0,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Most observations given to the policy at once.")
+    ] = 64,
+    allow_unpinned: Annotated[
+        bool, typer.Option(help="Accept other simulator versions; recorded in the results.")
+    ] = False,
+) -> None:
+    """Evaluates a policy on a suite and prints success rates with intervals.
+
+    Exit codes: 0 every episode counts, 2 the request cannot be carried out, 3 some episodes ended
+    in errors or were not run, 130 interrupted. A run that was interrupted or has errors left is
+    continued with --resume.
+    """
+    from wambench.evaluate import Execution, Request, resume_run, start_run
+    from wambench.report.console import print_run
+    from wambench.report.page import write_report
+    from wambench.report.summary import summarise_run
+
+    console = make_console()
+    given: dict[str, Any] = {
+        name: value
+        for name, value in {
+            "policy": policy,
+            "suite": suite,
+            "trials": trials,
+            "seed": seed,
+            "tasks": None if tasks is None else parse_indices(tasks),
+            "backend": None if backend == "auto" else backend,
+            "policy_arguments": _policy_arguments(checkpoint, policy_arg) or None,
+            "allow_unpinned": allow_unpinned or None,
+        }.items()
+        if value is not None
+    }
+    bar = _Bar(console)
+    execution = Execution(
+        workers=workers,
+        video=video,
+        limits=Limits(retries=retries, silence_s=watchdog, batch=batch),
+        progress=bar,
+    )
+    try:
+        if resume is not None:
+            if out is not None and out.resolve() != resume.resolve():
+                raise UsageError("--resume and --out name different folders.", "Give one of them.")
+            directory = resume
+            run = resume_run(resume, given, execution)
+        else:
+            if policy is None or suite is None:
+                missing = "--policy" if policy is None else "--suite"
+                raise UsageError(f"{missing} is missing.", "See `wambench eval --help`.")
+            directory = out or _default_out(policy, suite)
+            run = start_run(Request(out=directory, **given), execution)
+    except KeyboardInterrupt:
+        bar.close()
+        console.print(f"Interrupted. Continue with: wambench eval --resume {directory}")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    finally:
+        bar.close()
+    summary = summarise_run(run)
+    print_run(run, summary, console)
+    page = write_report(run, summary)
+    console.print(f"Report: {page}", highlight=False)
+    if not summary.suite.complete:
+        console.print(
+            f"[bold red]Incomplete:[/bold red] {summary.suite.planned - summary.suite.trials} of "
+            f"{summary.suite.planned} episodes do not count. "
+            f"Run them again with: wambench eval --resume {directory}",
+            highlight=False,
+        )
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def _policy_arguments(checkpoint: str | None, policy_arg: list[str] | None) -> dict[str, Any]:
+    arguments = parse_assignments(policy_arg or [])
+    if checkpoint is not None:
+        if "checkpoint" in arguments:
+            raise UsageError("The checkpoint is given twice.", "Use --checkpoint only.")
+        arguments["checkpoint"] = checkpoint
+    return arguments
+
+
+def _default_out(policy: str, suite: str) -> Path:
+    name = Path(policy.split(":")[0]).stem
+    return Path("runs") / f"{name}-{suite}-{datetime.now():%Y%m%d-%H%M%S}"

@@ -1,0 +1,75 @@
+"""`wambench list`: what can be evaluated on what."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+from rich.table import Table
+
+from wambench import registry
+from wambench.cli.terminal import console as make_console
+from wambench.errors import UsageError, WambenchError
+from wambench.runtimes import is_provisioned, version_problems
+
+
+def list_(
+    what: Annotated[Literal["suites", "policies", "tasks"], typer.Argument(help="What to list.")],
+    suite: Annotated[str | None, typer.Option(help="The suite, for `tasks`.")] = None,
+) -> None:
+    """Lists suites, policies, or the tasks of a suite."""
+    console = make_console()
+    if what == "suites":
+        console.print(_suites())
+    elif what == "policies":
+        console.print(_policies())
+    elif suite is None:
+        raise UsageError("Tasks of which suite?", "Add --suite, for example libero_goal.")
+    else:
+        console.print(_tasks(suite))
+
+
+def _suites() -> Table:
+    table = Table("suite", "tasks", "embodiment", "action", "Hz", "cameras", "backend", "runtime")
+    for name in registry.suite_names():
+        try:
+            suite = registry.load_suite(name)
+        except WambenchError as error:
+            table.add_row(name, "", "", "", "", "", "", f"[red]{error.problem}[/red]")
+            continue
+        spec = suite.spec
+        shown = name if name == spec.name else f"{name} (alias of {spec.name})"
+        if not version_problems(suite.runtime):
+            runtime = "this interpreter"
+        elif is_provisioned(suite.runtime):
+            runtime = "provisioned"
+        else:
+            runtime = "made on first use"
+        table.add_row(
+            shown,
+            str(len(suite.tasks())),
+            spec.embodiment,
+            f"{spec.action_dim}-D",
+            f"{spec.control_hz:g}",
+            ", ".join(spec.cameras),
+            spec.backend,
+            runtime,
+        )
+    return table
+
+
+def _policies() -> Table:
+    table = Table("policy", "target", "from")
+    for name in registry.policy_names():
+        reference = registry.find_policy(name)
+        table.add_row(name, reference.target, reference.distribution)
+    return table
+
+
+def _tasks(name: str) -> Table:
+    suite = registry.load_suite(name)
+    table = Table("task", "instruction", "max steps", "initial states")
+    for task in suite.tasks():
+        states = str(task.init_states) if task.init_states else "from seed"
+        table.add_row(str(task.index), task.instruction, str(task.max_steps), states)
+    return table

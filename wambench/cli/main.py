@@ -1,0 +1,43 @@
+"""`wambench`: the application and its error handling."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+from rich.console import Console
+
+from wambench.cli import doctor, eval, leaderboard, listing, report, setup
+from wambench.errors import WambenchError
+
+app = typer.Typer(
+    name="wambench",
+    help="Evaluates robot-manipulation policies on LIBERO, RoboCasa, RoboTwin and BFA.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("eval")(eval.evaluate)
+app.command("list")(listing.list_)
+app.command("setup")(setup.setup)
+app.command("doctor")(doctor.doctor)
+app.command("report")(report.report)
+app.command("leaderboard")(leaderboard.leaderboard)
+
+
+def main() -> None:
+    """Entry point of the console script: one line for an expected error, then its exit code."""
+    try:
+        app()
+    except WambenchError as error:
+        if os.environ.get("WAMBENCH_DEBUG") == "1":
+            raise
+        console = Console(stderr=True, soft_wrap=True)
+        console.print("[bold red]error:[/bold red]", end=" ")
+        console.print(str(error), highlight=False, markup=False)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

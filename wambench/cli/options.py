@@ -1,0 +1,44 @@
+"""Parsing of option values shared by several commands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from wambench.errors import UsageError
+
+
+def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
+    """`["chunk=8", "url=ws://host:1"]` as `{"chunk": 8, "url": "ws://host:1"}`.
+
+    A value that is JSON is taken as such; anything else is a string.
+    """
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise UsageError(f"--policy-arg {text!r} is not NAME=VALUE.", "Example: chunk=8.")
+        if name in values:
+            raise UsageError(f"--policy-arg {name} is given twice.", "Give it once.")
+        try:
+            values[name] = json.loads(value)
+        except ValueError:
+            values[name] = value
+    return values
+
+
+def parse_indices(text: str) -> list[int]:
+    """`"0,3,5-7"` as `[0, 3, 5, 6, 7]`."""
+    indices: list[int] = []
+    try:
+        for part in text.split(","):
+            first, dash, last = part.partition("-")
+            indices += range(int(first), int(last) + 1) if dash else [int(first)]
+    except ValueError:
+        raise UsageError(
+            f"--tasks {text!r} is not a list of task indices.", "Example: 0,3,5-7."
+        ) from None
+    if not indices:
+        raise UsageError(f"--tasks {text!r} names no task.", "Example: 0,3,5-7.")
+    return list(dict.fromkeys(indices))

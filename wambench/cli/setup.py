@@ -1,0 +1,64 @@
+"""`wambench setup`: runtimes and official assets."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wambench import registry
+from wambench.cli.terminal import console as make_console
+from wambench.errors import UsageError
+from wambench.protocol import Suite
+from wambench.runtimes import install, provision, version_problems
+
+
+def suite_of_runtime(name: str) -> Suite:
+    """A suite by its own name or by the name of its runtime, for example `libero`."""
+    names = registry.suite_names()
+    if name in names:
+        return registry.load_suite(name)
+    for suite_name in names:
+        suite = registry.load_suite(suite_name)
+        if suite.runtime.name == name:
+            return suite
+    runtimes = sorted({registry.load_suite(n).runtime.name for n in names})
+    raise UsageError(f"There is nothing to set up for {name!r}.", f"Known: {', '.join(runtimes)}.")
+
+
+def setup(
+    name: Annotated[str, typer.Argument(help="Runtime or suite, for example libero.")],
+    assets: Annotated[
+        Path | None,
+        typer.Option(help="Folder with the official assets; installs them from there."),
+    ] = None,
+    official: Annotated[
+        bool, typer.Option(help="Download the official assets from the Hugging Face hub.")
+    ] = False,
+    here: Annotated[
+        bool, typer.Option(help="Install into this interpreter, so that gymnasium.make works.")
+    ] = False,
+) -> None:
+    """Installs what a suite needs: its runtime and, if asked, its official assets."""
+    console = make_console()
+
+    def note(line: str) -> None:
+        console.print(f"[dim]{line}[/dim]", highlight=False)
+
+    suite = suite_of_runtime(name)
+    runtime = suite.runtime
+    if not version_problems(runtime):
+        console.print(f"{runtime.name}: this interpreter has the pinned versions.")
+    elif here:
+        install(runtime, Path(sys.executable), note)
+        console.print(f"{runtime.name}: installed into {sys.executable}.", highlight=False)
+    else:
+        python = provision(runtime, note)
+        console.print(f"{runtime.name}: runtime at {python}.", highlight=False)
+    if assets is not None or official:
+        installer = getattr(suite, "install_assets", None)
+        if installer is None:
+            raise UsageError(f"{name} has no separate assets.", "Leave --assets out.")
+        console.print(f"{runtime.name}: official assets at {installer(assets)}.", highlight=False)

@@ -1,0 +1,278 @@
+"""`wambench eval` as a function: prepares a run, runs it, leaves a run directory behind."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from wambench import registry
+from wambench.errors import RunDirectoryError, UsageError
+from wambench.manifest import build_manifest
+from wambench.protocol import Policy, Suite
+from wambench.report.video import VideoMode, VideoRequest
+from wambench.results.provenance import harness_provenance
+from wambench.results.record import EpisodeRecord
+from wambench.results.run import RunConfig, RunDirectory, RunInfo, config_difference
+from wambench.runner.pool import WorkerPool, WorkerSetup
+from wambench.runner.scheduler import Limits, Scheduler
+from wambench.runtimes import find_interpreter
+
+
+class Progress(Protocol):
+    """Who is told how a run is going."""
+
+    def note(self, line: str) -> None:
+        """Something that takes a while is being done."""
+
+    def begin(self, done: Sequence[EpisodeRecord], total: int) -> None:
+        """The episodes start; some may have been done before."""
+
+    def record(self, record: EpisodeRecord) -> None:
+        """An episode has ended."""
+
+
+class Silent:
+    """Tells nobody."""
+
+    def note(self, line: str) -> None:
+        """Ignored."""
+
+    def begin(self, done: Sequence[EpisodeRecord], total: int) -> None:
+        """Ignored."""
+
+    def record(self, record: EpisodeRecord) -> None:
+        """Ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to evaluate.
+
+    Attributes:
+        policy: Entry-point name or `file.py:Class`.
+        suite: Name of the suite.
+        out: The run directory.
+        backend: `auto`, `official` or `embedded`.
+        policy_arguments: Arguments of the policy.
+        trials: Episodes per task.
+        seed: Seed of the run.
+        tasks: Task indices; None for all.
+        allow_unpinned: Accept other simulator versions than the pinned ones.
+    """
+
+    policy: str
+    suite: str
+    out: Path
+    backend: str = "auto"
+    policy_arguments: dict[str, Any] = field(default_factory=dict)
+    trials: int = 50
+    seed: int = 0
+    tasks: list[int] | None = None
+    allow_unpinned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How to run it; none of this changes the results.
+
+    Attributes:
+        workers: Worker processes; None for one per core.
+        video: Which episodes to film.
+        limits: Retries, watchdog, batch size.
+        progress: Who is told.
+    """
+
+    workers: int | None = None
+    video: VideoMode = "none"
+    limits: Limits = field(default_factory=Limits)
+    progress: Progress = field(default_factory=Silent)
+
+
+def default_workers() -> int:
+    """One worker per core that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def start_run(request: Request, execution: Execution) -> RunDirectory:
+    """Creates a run directory and runs its episodes.
+
+    Returns:
+        The run; some of its episodes may have ended in errors.
+
+    Raises:
+        WambenchError: Something about the request is wrong, or the run could not go on.
+    """
+    reference = registry.find_policy(request.policy)
+    suite = registry.load_suite(request.suite, request.backend)
+    for index in request.tasks or ():
+        registry.pick_task(suite, index)
+    manifest = build_manifest(
+        suite, run_seed=request.seed, trials=request.trials, tasks=request.tasks
+    )
+    config = RunConfig(
+        suite=suite.spec.name,
+        backend=suite.spec.backend,
+        policy=request.policy,
+        policy_arguments=request.policy_arguments,
+        trials=request.trials,
+        seed=request.seed,
+        tasks=request.tasks,
+        allow_unpinned=request.allow_unpinned,
+    )
+    provenance = harness_provenance(reference, request.policy_arguments)
+    policy = _build_checked_policy(reference, suite, config)
+    info = RunInfo(
+        command=shlex.join(["wambench", *sys.argv[1:]]),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        config=config,
+        manifest=manifest.digest,
+        privileged=policy.needs.privileged,
+        video=execution.video,
+        provenance=provenance,
+    )
+    run = RunDirectory.create(request.out, info, manifest)
+    _run_missing(run, reference, suite, policy, execution)
+    return run
+
+
+def resume_run(path: Path, given: dict[str, Any], execution: Execution) -> RunDirectory:
+    """Runs the episodes of an existing run that have no counted outcome yet.
+
+    Args:
+        path: The run directory.
+        given: Configuration options repeated on the command line; they must agree with the run.
+        execution: How to run it.
+    """
+    run = RunDirectory(path)
+    config = run.info.config
+    reference = registry.find_policy(config.policy)
+    suite = registry.load_suite(config.suite, config.backend)
+    if "suite" in given:
+        given = given | {"suite": registry.load_suite(given["suite"], config.backend).spec.name}
+    if difference := config_difference(config, given):
+        raise UsageError(
+            f"{path} cannot be resumed with these options: {difference}.",
+            "Leave that option out, or start another run with --out.",
+        )
+    manifest = build_manifest(suite, run_seed=config.seed, trials=config.trials, tasks=config.tasks)
+    if manifest.digest != run.manifest.digest:
+        raise RunDirectoryError(
+            f"{path} was made with another version of {config.suite}: its episodes differ from "
+            "those this version would run.",
+            "Resume it with the version it was started with, or start another run.",
+        )
+    facts = harness_provenance(reference, config.policy_arguments)["policy"]
+    if facts != run.info.provenance.get("policy"):
+        raise RunDirectoryError(
+            f"{path} was made with another version of policy {config.policy} or of its checkpoint.",
+            "Start another run: mixed results cannot be told apart.",
+        )
+    policy = _build_checked_policy(reference, suite, config)
+    _run_missing(run, reference, suite, policy, execution)
+    return run
+
+
+def _build_checked_policy(reference: registry.Reference, suite: Suite, config: RunConfig) -> Policy:
+    """The policy, after everything that can be refused before a simulator starts."""
+    policy = registry.build_policy(reference, suite.spec, config.policy_arguments)
+    unknown = [camera for camera in policy.needs.cameras if camera not in suite.spec.cameras]
+    if unknown:
+        raise UsageError(
+            f"Policy {config.policy} needs camera {', '.join(unknown)}, which {config.suite} "
+            "does not have.",
+            f"Its cameras are: {', '.join(suite.spec.cameras)}.",
+        )
+    tasks = suite.tasks()
+    chosen = range(len(tasks)) if config.tasks is None else config.tasks
+    if hasattr(policy, "check"):
+        policy.check([tasks[index] for index in chosen])
+    return policy
+
+
+def _run_missing(
+    run: RunDirectory,
+    reference: registry.Reference,
+    suite: Suite,
+    policy: Policy,
+    execution: Execution,
+) -> None:
+    """Runs every episode that has no counted outcome."""
+    progress = execution.progress
+    if execution.workers is not None and execution.workers < 1:
+        raise UsageError(f"{execution.workers} workers cannot run anything.", "Use at least 1.")
+    with run.locked():
+        done = {key: record for key, record in run.records().items() if record.counted}
+        missing = [e for e in run.manifest.episodes if e.key not in done]
+        if not missing:
+            return
+        interpreter = find_interpreter(
+            suite.runtime,
+            allow_unpinned=run.info.config.allow_unpinned,
+            progress=progress.note,
+        )
+        video = VideoRequest(
+            execution.video, str((run.path / "videos").absolute()), suite.spec.cameras[0]
+        )
+        setup = WorkerSetup(
+            suite=registry.find_suite(run.info.config.suite).target,
+            backend=suite.spec.backend,
+            needs=policy.needs,
+            policy=asdict(reference),
+            policy_arguments=run.info.config.policy_arguments,
+            video=asdict(video),
+        )
+        wanted = execution.workers or default_workers()
+        progress.note("starting workers")
+        pool = WorkerPool(
+            min(wanted, len(missing)), setup, interpreter, (reference.target,), run.path / "logs"
+        )
+
+        def keep(record: EpisodeRecord) -> None:
+            run.append(record)
+            progress.record(record)
+
+        scheduler = Scheduler(
+            pool,
+            policy,
+            suite.spec.action_dim,
+            execution.limits,
+            keep,
+            _provenance_check(run, dict(interpreter.unpinned)),
+            run.path / "logs" / "policy.log",
+        )
+        try:
+            progress.begin(list(done.values()), len(run.manifest.episodes))
+            scheduler.run(missing)
+        finally:
+            pool.close()
+
+
+def _provenance_check(
+    run: RunDirectory, unpinned: dict[str, str]
+) -> Callable[[dict[str, str]], None]:
+    """Stores what decides the physics; a resumed run must have been made with the same."""
+
+    def check(suite: dict[str, str]) -> None:
+        facts = {"suite": suite, "unpinned": unpinned}
+        stored = {name: run.info.provenance.get(name) for name in facts}
+        if stored["suite"] is None:
+            run.add_provenance(**facts)
+        elif stored != facts:
+            before = stored["suite"]
+            changed = [k for k in suite if before.get(k) != suite[k]] or ["unpinned versions"]
+            raise RunDirectoryError(
+                f"{run.path} was made with another simulator: "
+                + ", ".join(f"{k} was {before.get(k)}, is {suite.get(k)}" for k in changed)
+                + ".",
+                "Restore it, or start another run.",
+            )
+
+    return check

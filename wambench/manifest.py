@@ -1,0 +1,104 @@
+"""The seeded, hashed list of the episodes of a run.
+
+Two runs can be compared episode by episode exactly when their manifests have the same hash. An
+episode's seed depends on (run seed, suite, task, trial) and on nothing else, so adding trials or
+choosing fewer tasks leaves the seeds of the others as they were.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wambench.errors import UsageError
+from wambench.protocol import Episode, Suite
+
+
+def episode_seed(run_seed: int, suite: str, task: int, trial: int) -> int:
+    """32-bit seed of one episode.
+
+    Args:
+        run_seed: `--seed`, 0 or more.
+        suite: Name of the suite.
+        task: Index of the task.
+        trial: Trial number.
+    """
+    suite_word = int.from_bytes(hashlib.sha256(suite.encode()).digest()[:8], "big")
+    sequence = np.random.SeedSequence([run_seed, suite_word, task, trial])
+    return int(sequence.generate_state(1, np.uint32)[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The episodes of a run, in task-then-trial order."""
+
+    episodes: tuple[Episode, ...]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the canonical JSON of all episodes, as 64 hexadecimal digits."""
+        return hashlib.sha256(self.to_jsonl().encode()).hexdigest()
+
+    def to_jsonl(self) -> str:
+        """One line of canonical JSON per episode."""
+        return "".join(
+            json.dumps(episode.to_json(), sort_keys=True, separators=(",", ":")) + "\n"
+            for episode in self.episodes
+        )
+
+    @classmethod
+    def from_jsonl(cls, text: str) -> Manifest:
+        """Inverse of `to_jsonl`."""
+        return cls(tuple(Episode.from_json(json.loads(line)) for line in text.splitlines()))
+
+
+def build_manifest(
+    suite: Suite, *, run_seed: int, trials: int, tasks: Sequence[int] | None = None
+) -> Manifest:
+    """Lists `trials` episodes of every chosen task.
+
+    Trial t starts from fixed initial state t (modulo their number), as the official protocols do.
+
+    Args:
+        suite: The suite.
+        run_seed: Seed of the run, 0 or more.
+        trials: Episodes per task, at least 1.
+        tasks: Task indices; all when None.
+    """
+    if trials < 1:
+        raise UsageError(f"{trials} trials cannot be run.", "Ask for at least 1 with --trials.")
+    if run_seed < 0:
+        raise UsageError(f"The seed {run_seed} is negative.", "Use 0 or more.")
+    all_tasks = suite.tasks()
+    chosen = range(len(all_tasks)) if tasks is None else list(dict.fromkeys(tasks))
+    return Manifest(
+        tuple(
+            Episode(
+                suite=suite.spec.name,
+                backend=suite.spec.backend,
+                task=index,
+                task_name=all_tasks[index].name,
+                trial=trial,
+                seed=episode_seed(run_seed, suite.spec.name, index, trial),
+                init_state=trial % all_tasks[index].init_states
+                if all_tasks[index].init_states
+                else -1,
+                instruction=all_tasks[index].instruction,
+                max_steps=all_tasks[index].max_steps,
+            )
+            for index in chosen
+            for trial in range(trials)
+        )
+    )
+
+
+def by_task(episodes: Iterable[Episode]) -> dict[int, list[Episode]]:
+    """Episodes grouped by task, both in the order given."""
+    grouped: dict[int, list[Episode]] = {}
+    for episode in episodes:
+        grouped.setdefault(episode.task, []).append(episode)
+    return grouped

@@ -1,0 +1,214 @@
+"""Finds policies and suites by entry point.
+
+A package offers a policy or a suite by an entry point in its own `pyproject.toml`:
+
+    [project.entry-points."wambench.policies"]
+    my_policy = "my_package.policy:MyPolicy"
+
+    [project.entry-points."wambench.suites"]
+    my_suite = "my_package.suite:my_suite"        # a callable: my_suite(backend) -> Suite
+
+What wambench ships is registered in exactly this way. A policy may also be named by file:
+`path/to/file.py:Class`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from wambench.errors import PolicyError, UsageError, WambenchError
+from wambench.protocol import Policy, Suite, SuiteSpec, Task
+
+POLICIES = "wambench.policies"
+SUITES = "wambench.suites"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A policy or suite that has been found but not loaded.
+
+    Attributes:
+        name: The name the user gave.
+        target: `package.module:attribute`, or `/absolute/file.py:attribute`.
+        distribution: `name version` of the package that offers it; empty for a file.
+    """
+
+    name: str
+    target: str
+    distribution: str = ""
+
+
+@cache
+def _entry_points(group: str) -> dict[str, Reference]:
+    found: dict[str, Reference] = {}
+    for point in metadata.entry_points(group=group):
+        offered_by = f"{point.dist.name} {point.dist.version}" if point.dist else ""
+        other = found.get(point.name)
+        if other is not None and other.target != point.value:
+            raise UsageError(
+                f"Two packages offer {point.name!r} in {group}: "
+                f"{other.distribution} and {offered_by}.",
+                "Uninstall one of them.",
+            )
+        found[point.name] = Reference(point.name, point.value, offered_by)
+    return dict(sorted(found.items()))
+
+
+def policy_names() -> list[str]:
+    """Names of all installed policies."""
+    return list(_entry_points(POLICIES))
+
+
+def suite_names() -> list[str]:
+    """Names of all installed suites, aliases included."""
+    return list(_entry_points(SUITES))
+
+
+def find_policy(name: str) -> Reference:
+    """Finds a policy by entry-point name or by `path/to/file.py:Class`."""
+    path, colon, attribute = name.rpartition(":")
+    if colon and path.endswith(".py"):
+        file = Path(path).expanduser().resolve()
+        if not file.is_file():
+            raise UsageError(f"There is no policy file {path}.", "Check the path.")
+        return Reference(name, f"{file}:{attribute}")
+    return _find(POLICIES, "policy", name)
+
+
+def find_suite(name: str) -> Reference:
+    """Finds a suite by entry-point name."""
+    return _find(SUITES, "suite", name)
+
+
+def _find(group: str, kind: str, name: str) -> Reference:
+    known = _entry_points(group)
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    plural = "policies" if kind == "policy" else "suites"
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"See `wambench list {plural}`."
+    raise UsageError(f"There is no {kind} named {name!r}.", hint)
+
+
+def load_target(target: str) -> Any:
+    """Imports `package.module:attribute` or `/absolute/file.py:attribute`."""
+    path, _, attribute = target.rpartition(":")
+    if path.endswith(".py"):
+        file = Path(path)
+        module_name = f"wambench_file_{file.stem}"
+        spec = importlib.util.spec_from_file_location(module_name, file)
+        if spec is None or spec.loader is None:
+            raise UsageError(f"{file} cannot be imported.", "It must be a Python file.")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[module_name] = module
+        spec.loader.exec_module(module)
+    else:
+        module = importlib.import_module(path)
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        public = [name for name in vars(module) if not name.startswith("_")]
+        near = difflib.get_close_matches(attribute, public, n=3, cutoff=0.4)
+        hint = f"Did you mean {' or '.join(near)}?" if near else "Check the name after the colon."
+        raise UsageError(f"{path} has no {attribute!r}.", hint) from None
+
+
+def load_suite(name: str, backend: str = "auto") -> Suite:
+    """Builds a suite; works without its simulator being installed."""
+    reference = find_suite(name)
+    if backend not in ("auto", "official", "embedded"):
+        raise UsageError(f"There is no backend {backend!r}.", "Use auto, official or embedded.")
+    try:
+        suite: Suite = load_target(reference.target)(backend)
+    except WambenchError:
+        raise
+    except Exception as error:
+        raise _build_failure(
+            "Suite", name, error, "Reinstall the package that offers it"
+        ) from error
+    if suite.spec.name not in suite_names():
+        raise UsageError(
+            f"Suite {name} calls itself {suite.spec.name!r}, which is no entry point.",
+            "Its package must register it under that name.",
+        )
+    return suite
+
+
+def _build_failure(kind: str, name: str, error: Exception, remedy: str) -> PolicyError | UsageError:
+    """An arbitrary exception from a plug-in as one line."""
+    text = " ".join(str(error).split())
+    error_type = PolicyError if kind == "Policy" else UsageError
+    return error_type(
+        f"{kind} {name} could not be built: {type(error).__name__}: {text}.",
+        f"{remedy}; WAMBENCH_DEBUG=1 shows the traceback.",
+    )
+
+
+def pick_task(suite: Suite, index: int) -> Task:
+    """The task of that index, or a `UsageError` with the valid range."""
+    tasks = suite.tasks()
+    if not 0 <= index < len(tasks):
+        raise UsageError(
+            f"{suite.spec.name} has no task {index}; it has 0 to {len(tasks) - 1}.",
+            f"See `wambench list tasks --suite {suite.spec.name}`.",
+        )
+    return tasks[index]
+
+
+def build_policy(reference: Reference, spec: SuiteSpec, arguments: Mapping[str, Any]) -> Policy:
+    """Builds a policy as `Class(spec, **arguments)`.
+
+    Raises:
+        UsageError: An argument the policy does not take.
+        PolicyError: The policy cannot be imported or its constructor failed, for example because
+            of a corrupt checkpoint.
+    """
+    try:
+        factory = load_target(reference.target)
+        _check_arguments(reference.name, factory, arguments)
+        policy: Policy = factory(spec, **arguments)
+    except WambenchError:
+        raise
+    except Exception as error:
+        raise _build_failure(
+            "Policy", reference.name, error, "Check its arguments and checkpoint"
+        ) from error
+    _check_policy(reference.name, policy)
+    return policy
+
+
+def _check_arguments(name: str, factory: Any, arguments: Mapping[str, Any]) -> None:
+    parameters = inspect.signature(factory).parameters
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        return
+    accepted = list(parameters)[1:]
+    for argument in arguments:
+        if argument not in accepted:
+            near = difflib.get_close_matches(argument, accepted, n=2, cutoff=0.5)
+            known = ", ".join(accepted) or "none"
+            hint = f"Did you mean {' or '.join(near)}?" if near else f"It takes: {known}."
+            raise UsageError(f"Policy {name} takes no argument {argument!r}.", hint)
+
+
+def _check_policy(name: str, policy: Policy) -> None:
+    missing = [m for m in ("needs", "horizon", "execute", "act") if not hasattr(policy, m)]
+    if missing:
+        raise PolicyError(
+            f"Policy {name} lacks {', '.join(missing)}.",
+            "Derive it from wambench.protocol.Policy.",
+        )
+    if not 1 <= policy.execute <= policy.horizon:
+        raise PolicyError(
+            f"Policy {name} executes {policy.execute} of {policy.horizon} actions.",
+            "`execute` must be at least 1 and at most `horizon`.",
+        )

@@ -1,0 +1,1 @@
+"""Turns run directories into tables, plots, pages and videos."""

@@ -1,0 +1,1 @@
+"""The run directory: what is on disk is the truth, everything shown is computed from it."""

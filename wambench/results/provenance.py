@@ -1,0 +1,99 @@
+"""What a run was made with: versions, hashes, machine. Enough to repeat it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import wambench
+from wambench.errors import UsageError
+from wambench.registry import Reference
+
+_PACKAGES = ("numpy", "gymnasium", "mujoco", "torch", "transformers")
+
+
+def harness_provenance(policy: Reference, policy_arguments: dict[str, Any]) -> dict[str, Any]:
+    """Facts about the harness, the policy and the machine.
+
+    Raises:
+        UsageError: The checkpoint does not exist.
+    """
+    facts: dict[str, Any] = {
+        "wambench": wambench.__version__,
+        "git_commit": _git_commit(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu_count": os.cpu_count(),
+        "gpu": _gpu(),
+        "packages": _versions(),
+        "policy": {"target": policy.target, "distribution": policy.distribution},
+    }
+    file, colon, _ = policy.target.rpartition(":")
+    if colon and file.endswith(".py"):
+        facts["policy"] |= {"sha256": _digest(Path(file))}
+    checkpoint = policy_arguments.get("checkpoint")
+    if checkpoint is not None and (os.sep in str(checkpoint) or Path(checkpoint).exists()):
+        facts["policy"] |= {"checkpoint_sha256": checkpoint_digest(Path(checkpoint))}
+    return facts
+
+
+def checkpoint_digest(path: Path) -> str:
+    """SHA-256 of a checkpoint file, or over the names and contents of a checkpoint folder."""
+    if path.is_file():
+        return _digest(path)
+    if not path.is_dir():
+        raise UsageError(f"There is no checkpoint {path}.", "Check --checkpoint.")
+    total = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        total.update(f"{file.relative_to(path)} {_digest(file)}\n".encode())
+    return total.hexdigest()
+
+
+def _digest(file: Path) -> str:
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _git_commit() -> str | None:
+    """Commit of the checkout that wambench runs from, with `+changes` where it is not clean."""
+    root = Path(wambench.__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        commit, status = (
+            subprocess.run(
+                ["git", "-C", str(root), *arguments],
+                capture_output=True,
+                text=True,
+                timeout=10,
+                check=True,
+            ).stdout.strip()
+            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain"])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit + ("+changes" if status else "")
+
+
+def _gpu() -> str | None:
+    """Name of the GPU in use; only asked of torch when the policy has loaded it."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return None
+    return str(torch.cuda.get_device_name())

@@ -1,0 +1,261 @@
+"""A run directory: `run.json`, `manifest.jsonl`, `episodes.jsonl`, `videos/`, `logs/`.
+
+`episodes.jsonl` is append-only, one line per episode, each written by a single system call. A line
+that a crash or a full disk left incomplete is cut off when the run is resumed. An episode that
+ended in an error has a line as well; when it is run again, its newest line counts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from wambench.errors import RunDirectoryError
+from wambench.manifest import Manifest
+from wambench.protocol import Backend
+from wambench.report.video import VideoMode
+from wambench.results.record import EpisodeRecord
+
+FORMAT = 1
+
+
+class RunConfig(BaseModel):
+    """What decides the results of a run; two runs with equal configurations must agree.
+
+    Attributes:
+        suite: Name of the suite (aliases resolved).
+        backend: Resolved backend.
+        policy: Name of the policy.
+        policy_arguments: Its arguments, the checkpoint included.
+        trials: Episodes per task.
+        seed: Seed of the run.
+        tasks: Task indices; None for all.
+        allow_unpinned: Whether other simulator versions than the pinned ones were allowed.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    suite: str
+    backend: Backend
+    policy: str
+    policy_arguments: dict[str, Any] = {}
+    trials: int
+    seed: int
+    tasks: list[int] | None = None
+    allow_unpinned: bool = False
+
+
+class RunInfo(BaseModel):
+    """The content of `run.json`.
+
+    Attributes:
+        format: Version of the directory layout.
+        command: The command line that created the run.
+        created_at: ISO 8601, UTC.
+        config: See `RunConfig`.
+        manifest: SHA-256 of `manifest.jsonl`.
+        privileged: Whether the policy looked at the simulator's state.
+        video: Which episodes are filmed.
+        provenance: Versions, hashes and machine; `suite` is filled in by the first worker.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: int = FORMAT
+    command: str
+    created_at: str
+    config: RunConfig
+    manifest: str
+    privileged: bool
+    video: VideoMode = "none"
+    provenance: dict[str, Any] = {}
+
+
+class RunDirectory:
+    """An existing run directory, for reading, or for writing inside `locked()`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.info = self._read_info()
+        self.manifest = self._read_manifest()
+        self._episodes_fd: int | None = None
+
+    # ---- creation ----------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, path: Path, info: RunInfo, manifest: Manifest) -> RunDirectory:
+        """Makes a new run directory.
+
+        Raises:
+            RunDirectoryError: The folder holds a run already, or cannot be written.
+        """
+        if (path / "run.json").exists():
+            raise RunDirectoryError(
+                f"{path} already holds a run.",
+                f"Continue it with --resume {path}, or choose another --out.",
+            )
+        with _explained(path):
+            path.mkdir(parents=True, exist_ok=True)
+            (path / "videos").mkdir(exist_ok=True)
+            (path / "logs").mkdir(exist_ok=True)
+            _write_atomically(path / "manifest.jsonl", manifest.to_jsonl())
+            (path / "episodes.jsonl").touch()
+            _write_atomically(path / "run.json", info.model_dump_json(indent=2) + "\n")
+        return cls(path)
+
+    # ---- reading -----------------------------------------------------------------------------
+
+    def _read_info(self) -> RunInfo:
+        file = self.path / "run.json"
+        try:
+            info = RunInfo.model_validate_json(file.read_bytes())
+        except FileNotFoundError:
+            raise RunDirectoryError(
+                f"{self.path} holds no run (there is no run.json).", "Check the path."
+            ) from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise RunDirectoryError(
+                f"{file} cannot be read: {where} {first['msg'].lower()}.",
+                "It was edited, damaged or written by another version of wambench.",
+            ) from None
+        except OSError as error:
+            raise RunDirectoryError(f"{file} cannot be read: {error.strerror}.") from None
+        if info.format != FORMAT:
+            raise RunDirectoryError(
+                f"{self.path} has layout version {info.format}, this wambench reads {FORMAT}.",
+                "Use the wambench version that wrote it.",
+            )
+        return info
+
+    def _read_manifest(self) -> Manifest:
+        file = self.path / "manifest.jsonl"
+        try:
+            manifest = Manifest.from_jsonl(file.read_text())
+        except (OSError, ValueError, TypeError) as error:
+            raise RunDirectoryError(f"{file} cannot be read: {error}.") from None
+        if manifest.digest != self.info.manifest:
+            raise RunDirectoryError(
+                f"{file} does not match the hash in run.json.", "It was edited or damaged."
+            )
+        return manifest
+
+    def records(self) -> dict[str, EpisodeRecord]:
+        """The newest record of each episode, by key, in manifest order.
+
+        Raises:
+            RunDirectoryError: A complete line is not a record of this run's manifest.
+        """
+        newest: dict[str, EpisodeRecord] = {}
+        keys = [episode.key for episode in self.manifest.episodes]
+        known = set(keys)
+        lines = (self.path / "episodes.jsonl").read_bytes().split(b"\n")
+        for number, line in enumerate(lines[:-1], start=1):  # the last part is empty or incomplete
+            try:
+                record = EpisodeRecord.model_validate_json(line)
+            except ValidationError:
+                raise RunDirectoryError(
+                    f"Line {number} of {self.path / 'episodes.jsonl'} is not an episode record.",
+                    "The file was edited or damaged; remove that line to run the episode again.",
+                ) from None
+            if record.key not in known:
+                raise RunDirectoryError(
+                    f"Line {number} of {self.path / 'episodes.jsonl'} is about {record.key}, "
+                    "which is not in the manifest.",
+                    "Lines of another run were copied in; remove them.",
+                )
+            newest[record.key] = record
+        return {key: newest[key] for key in keys if key in newest}
+
+    # ---- writing -----------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Makes this process the only writer and cuts off an incomplete last line.
+
+        Raises:
+            RunDirectoryError: Another process is writing to the run, or the folder is read-only.
+        """
+        file = self.path / "episodes.jsonl"
+        with _explained(self.path):
+            fd = os.open(file, os.O_RDWR | os.O_APPEND)
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunDirectoryError(
+                    f"Another wambench is writing to {self.path}.",
+                    "Wait for it, stop it, or choose another --out.",
+                ) from None
+            whole = file.read_bytes().rfind(b"\n") + 1
+            if whole < file.stat().st_size:
+                os.ftruncate(fd, whole)
+            self._episodes_fd = fd
+            yield
+        finally:
+            self._episodes_fd = None
+            os.close(fd)
+
+    def append(self, record: EpisodeRecord) -> None:
+        """Adds one record; only inside `locked()`.
+
+        Raises:
+            RunDirectoryError: The disk is full or gone. Nothing already recorded is lost.
+        """
+        assert self._episodes_fd is not None, "append() needs locked()"
+        line = record.model_dump_json().encode() + b"\n"
+        with _explained(self.path):
+            written = os.write(self._episodes_fd, line)
+            if written != len(line):
+                # A part of the line fits on a full disk; drop it again.
+                size = os.fstat(self._episodes_fd).st_size
+                os.ftruncate(self._episodes_fd, size - written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def add_provenance(self, **facts: Any) -> None:
+        """Adds facts to `run.json` that were not known when the run was created."""
+        self.info.provenance.update(facts)
+        with _explained(self.path):
+            _write_atomically(self.path / "run.json", self.info.model_dump_json(indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turns an `OSError` about a run directory into one line with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            remedy = f"Free space, then continue with --resume {path}; nothing recorded is lost."
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            remedy = "Choose an --out that you may write to."
+        else:
+            remedy = "Choose another --out."
+        raise RunDirectoryError(f"Cannot write to {path}: {error.strerror}.", remedy) from error
+
+
+def _write_atomically(file: Path, text: str) -> None:
+    partial = file.with_name(file.name + ".partial")
+    try:
+        partial.write_text(text)
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def config_difference(stored: RunConfig, given: dict[str, Any]) -> str | None:
+    """Says how options given with --resume differ from the stored run; None when they agree."""
+    stored_values = json.loads(stored.model_dump_json())
+    for name, value in given.items():
+        if stored_values[name] != value:
+            return f"{name} is {stored_values[name]!r} in the run but {value!r} was given"
+    return None

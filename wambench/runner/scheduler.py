@@ -1,0 +1,388 @@
+"""Hands episodes to workers, batches what they ask, and turns what they report into records.
+
+There is no lock step: a worker that finishes takes the next episode at once, and the policy is
+given whatever observations are waiting whenever it is free. None of this can be seen in the
+results: an episode's seed, its policy randomness and its simulator state depend on the episode
+alone.
+"""
+
+from __future__ import annotations
+
+import selectors
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wambench.errors import PolicyContractError, PolicyError, WambenchError
+from wambench.manifest import by_task
+from wambench.protocol import Episode, Observation, Outcome, Policy, episode_rng
+from wambench.results.record import EpisodeRecord, Execution, Seconds
+from wambench.runner.pool import WorkerPool, WorkerProcess
+from wambench.runner.transport import Disconnected
+from wambench.runner.worker import checked_chunks
+
+_MAX_START_FAILURES = 3
+_GIVE_UP_AFTER = 5
+"""Errors in a row, with no episode counted yet, after which a run stops: it is set up wrongly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds that keep a run going, or end it.
+
+    Attributes:
+        retries: How often an episode that ended in an error is run again.
+        silence_s: A worker that says nothing for so long is taken to hang and is replaced.
+        batch: Most observations given to the policy at once.
+    """
+
+    retries: int = 2
+    silence_s: float = 300.0
+    batch: int = 64
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """Book-keeping of the episode a worker is on."""
+
+    episode: Episode
+    started_at: float
+    policy_seconds: float = 0.0
+    policy_calls: int = 0
+
+
+@dataclass(slots=True)
+class _Queue:
+    """Episodes still to be run, by task."""
+
+    tasks: dict[int, deque[Episode]] = field(default_factory=dict)
+
+    def take(self, held: int | None, busy: Iterable[int | None]) -> Episode | None:
+        """Next episode for a worker: of the task it holds, else of the least attended task."""
+        if held in self.tasks:
+            task = held
+        elif self.tasks:
+            attended = list(busy)
+            task = min(self.tasks, key=lambda t: (attended.count(t), -len(self.tasks[t]), t))
+        else:
+            return None
+        episodes = self.tasks[task]
+        episode = episodes.popleft()
+        if not episodes:
+            del self.tasks[task]
+        return episode
+
+    def put_back(self, episode: Episode) -> None:
+        """An episode that has to be run again; it goes to the front."""
+        self.tasks.setdefault(episode.task, deque()).appendleft(episode)
+
+
+class Scheduler:
+    """Runs episodes to their end.
+
+    Args:
+        pool: The workers.
+        policy: The policy; for a privileged one only its shape is used here, the workers have
+            their own copies.
+        action_dim: Width of the suite's actions.
+        limits: Retries, watchdog, batch size.
+        on_record: Called with every record, in the order in which episodes end.
+        on_provenance: Called once with what the first ready worker says about its suite.
+        log: File that takes the tracebacks of exceptions raised by the policy.
+    """
+
+    def __init__(
+        self,
+        pool: WorkerPool,
+        policy: Policy,
+        action_dim: int,
+        limits: Limits,
+        on_record: Callable[[EpisodeRecord], None],
+        on_provenance: Callable[[dict[str, str]], None],
+        log: Path,
+    ) -> None:
+        self._log = log
+        self._pool = pool
+        self._policy = policy
+        self._action_dim = action_dim
+        self._limits = limits
+        self._on_record = on_record
+        self._on_provenance = on_provenance
+        self._selector = selectors.DefaultSelector()
+        self._queue = _Queue()
+        self._attempts: dict[str, int] = {}
+        self._current: dict[WorkerProcess, _Attempt] = {}
+        self._waiting: dict[WorkerProcess, Observation] = {}
+        self._remaining = 0
+        self._start_failures = 0
+        self._errors_in_a_row = 0
+        self._any_counted = False
+        self._provenance: dict[str, str] | None = None
+
+    def run(self, episodes: Iterable[Episode]) -> None:
+        """Runs the episodes; returns when each has a record.
+
+        Raises:
+            WambenchError: The run cannot go on: workers cannot start, the policy's output does
+                not fit the suite, every episode ends in an error, or the disk is full.
+        """
+        self._queue = _Queue({t: deque(e) for t, e in by_task(episodes).items()})
+        self._remaining = sum(len(e) for e in self._queue.tasks.values())
+        for worker in self._pool.workers:
+            self._selector.register(worker.channel, selectors.EVENT_READ, worker)
+        while self._remaining:
+            self._listen()
+            self._replace_silent()
+            if self._waiting:
+                self._answer()
+
+    # ---- hearing from workers ----------------------------------------------------------------
+
+    def _listen(self) -> None:
+        """Handles all messages that have arrived; waits for one when the policy has no work."""
+        timeout = 0.0 if self._waiting else 1.0
+        for key, _ in self._selector.select(timeout):
+            worker: WorkerProcess = key.data
+            try:
+                message = worker.channel.receive()
+            except Disconnected:
+                self._lost(worker, f"the worker {worker.how_it_ended()}")
+                continue
+            worker.heard_at = time.monotonic()
+            self._handle(worker, message)
+
+    def _handle(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
+        match message["type"]:
+            case "ready":
+                worker.ready = True
+                self._start_failures = 0
+                self._note_provenance(message["provenance"])
+                self._assign(worker)
+            case "observation":
+                attempt = self._current[worker]
+                self._waiting[worker] = Observation(
+                    attempt.episode,
+                    message["step"],
+                    worker.pixels.read(),
+                    message["agent_pos"],
+                    episode_rng(attempt.episode.seed, message["step"]),
+                )
+            case "ended":
+                self._ended(worker, message)
+            case "failed":
+                self._failed(worker, message)
+            case "progress":
+                pass
+            case other:
+                raise AssertionError(f"unknown message {other!r} from a worker")
+
+    def _note_provenance(self, provenance: dict[str, str]) -> None:
+        if self._provenance is None:
+            self._provenance = provenance
+            self._on_provenance(provenance)
+
+    def _replace_silent(self) -> None:
+        """The watchdog: replaces workers that owe a message and have not sent any for long."""
+        now = time.monotonic()
+        for worker in list(self._pool.workers):
+            owes = (worker.episode is not None or not worker.ready) and worker not in self._waiting
+            if owes and now - worker.heard_at > self._limits.silence_s:
+                doing = "simulating" if worker.ready else "starting"
+                self._lost(
+                    worker,
+                    f"the worker hung: no sign of life for {self._limits.silence_s:g} s "
+                    f"while {doing}",
+                )
+
+    # ---- ends of episodes --------------------------------------------------------------------
+
+    def _ended(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
+        attempt = self._current[worker]
+        self._record(
+            worker,
+            "success" if message["success"] else "failure",
+            steps=message["steps"],
+            final_state=message["final_state"],
+            actions=message["actions"],
+            video=message["video"],
+            error=f"no video: {message['video_error']}" if message["video_error"] else "",
+            seconds=self._split(attempt, message["seconds"]),
+        )
+        self._assign(worker)
+
+    def _failed(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
+        if message["kind"] == "fatal":
+            raise WambenchError(message["problem"], message["remedy"])
+        error = f"{message['problem']} {message['remedy']}".strip()
+        kind: Outcome = message["kind"]
+        worker.ready = kind != "env_error"
+        self._error(worker, kind, error)
+        if kind == "env_error":
+            # Whatever state the simulator is in now, no other episode shall see it.
+            self._restart(worker)
+        else:
+            self._assign(worker)
+
+    def _lost(self, worker: WorkerProcess, reason: str) -> None:
+        """A worker died or hangs: its episode is an `env_error`, and it is replaced."""
+        if not worker.ready:
+            self._start_failures += 1
+            if self._start_failures >= _MAX_START_FAILURES:
+                raise WambenchError(
+                    f"Workers do not start: {reason}.", f"Its output is in {worker.log}."
+                )
+        worker.ready = False
+        if worker.episode is not None:
+            self._error(worker, "env_error", reason)
+        self._restart(worker)
+
+    def _error(self, worker: WorkerProcess, outcome: Outcome, error: str) -> None:
+        """An episode ended in an error: run it again, or record it when that is used up."""
+        attempt = self._current[worker]
+        episode = attempt.episode
+        if outcome != "infeasible" and self._attempts[episode.key] <= self._limits.retries:
+            self._forget(worker)
+            self._queue.put_back(episode)
+            self._wake_idle()
+            return
+        self._record(worker, outcome, error=error, seconds=self._split(attempt, {}))
+        if self._errors_in_a_row >= _GIVE_UP_AFTER and not self._any_counted:
+            raise WambenchError(
+                f"The first {self._errors_in_a_row} episodes all ended in {outcome}: {error}",
+                "The rest was not run; mend this and use --resume.",
+            )
+
+    def _record(
+        self, worker: WorkerProcess, outcome: Outcome, *, seconds: Seconds, **fields: Any
+    ) -> None:
+        attempt = self._current[worker]
+        record = EpisodeRecord.of(
+            attempt.episode,
+            outcome=outcome,
+            execution=Execution(
+                worker=worker.number,
+                attempts=self._attempts[attempt.episode.key],
+                started_at=attempt.started_at,
+                ended_at=time.time(),
+                policy_calls=attempt.policy_calls,
+                seconds=seconds,
+            ),
+            **fields,
+        )
+        self._forget(worker)
+        self._remaining -= 1
+        self._any_counted |= record.counted
+        self._errors_in_a_row = 0 if record.counted else self._errors_in_a_row + 1
+        self._on_record(record)
+
+    @staticmethod
+    def _split(attempt: _Attempt, told: dict[str, float]) -> Seconds:
+        """Wall time by kind; what neither side claims is transport."""
+        known = dict(told)
+        known["policy"] = known.get("policy", 0.0) + attempt.policy_seconds
+        wall = time.time() - attempt.started_at
+        return Seconds(**known, transport=max(wall - sum(known.values()), 0.0))
+
+    def _forget(self, worker: WorkerProcess) -> None:
+        """The worker is no longer on an episode."""
+        attempt = self._current.pop(worker)
+        self._waiting.pop(worker, None)
+        worker.episode = None
+        if not self._policy.needs.privileged:
+            self._policy.finish([attempt.episode])
+
+    # ---- giving work -------------------------------------------------------------------------
+
+    def _assign(self, worker: WorkerProcess) -> None:
+        """Gives an idle worker its next episode, if there is one."""
+        if worker in self._current:
+            return
+        episode = self._queue.take(worker.task, (w.task for w in self._current))
+        if episode is None:
+            return
+        worker.episode = episode
+        worker.task = episode.task
+        worker.heard_at = time.monotonic()
+        self._attempts[episode.key] = self._attempts.get(episode.key, 0) + 1
+        self._current[worker] = _Attempt(episode, time.time())
+        if not self._policy.needs.privileged:
+            self._policy.start([episode])
+        try:
+            worker.channel.send({"type": "episode", "episode": episode.to_json()})
+        except Disconnected:
+            self._lost(worker, f"the worker {worker.how_it_ended()}")
+
+    def _wake_idle(self) -> None:
+        """An episode came back; somebody may have gone idle in the meantime."""
+        for worker in self._pool.workers:
+            if worker.ready:
+                self._assign(worker)
+
+    def _restart(self, worker: WorkerProcess) -> None:
+        self._selector.unregister(worker.channel)
+        if not self._remaining:
+            return
+        fresh = self._pool.replace(worker)
+        self._selector.register(fresh.channel, selectors.EVENT_READ, fresh)
+
+    # ---- the policy --------------------------------------------------------------------------
+
+    def _answer(self) -> None:
+        """Gives the policy what is waiting, and its answers to the workers."""
+        workers = sorted(self._waiting, key=lambda w: w.number)[: self._limits.batch]
+        batch = [self._waiting.pop(worker) for worker in workers]
+        for worker, answer in zip(workers, self._ask(workers, batch), strict=True):
+            worker.heard_at = time.monotonic()
+            try:
+                if isinstance(answer, PolicyError):
+                    worker.channel.send({"type": "abandon"})
+                    self._error(worker, "policy_error", str(answer))
+                    self._assign(worker)
+                else:
+                    worker.channel.send({"type": "actions", "actions": answer})
+            except Disconnected:
+                self._lost(worker, f"the worker {worker.how_it_ended()}")
+
+    def _ask(
+        self, workers: list[WorkerProcess], batch: list[Observation]
+    ) -> list[np.ndarray[Any, Any] | PolicyError]:
+        """One call for the batch; one per observation when it fails, to find whose fault it is."""
+        started = time.perf_counter()
+        try:
+            answers: list[Any] = list(self._act(batch))
+        except PolicyContractError:
+            raise
+        except PolicyError as error:
+            if len(batch) == 1:
+                answers = [error]
+            else:
+                answers = []
+                for observation in batch:
+                    try:
+                        answers += self._act([observation])
+                    except PolicyError as alone:
+                        answers.append(alone)
+        share = (time.perf_counter() - started) / len(batch)
+        for worker in workers:
+            self._current[worker].policy_seconds += share
+            self._current[worker].policy_calls += 1
+        return answers
+
+    def _act(self, batch: list[Observation]) -> list[np.ndarray[Any, Any]]:
+        try:
+            actions = np.asarray(self._policy.act(batch))
+        except WambenchError:
+            raise
+        except Exception as error:
+            with open(self._log, "a") as log:
+                traceback.print_exc(file=log)
+            raise PolicyError(
+                f"act() raised {type(error).__name__}: {' '.join(str(error).split())}."
+            ) from error
+        return list(checked_chunks(actions, len(batch), self._policy, self._action_dim))

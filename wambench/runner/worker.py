@@ -1,0 +1,289 @@
+"""A worker: one process that simulates one episode after another.
+
+Started as `python -m wambench.runner.worker CHANNEL_FD PIXELS_FD` in the suite's runtime. It keeps
+the environment of the task it last simulated, so a scheduler that hands it episodes of one task in
+a row saves the building time.
+
+What it says: `ready` after set-up, `observation` when it needs actions, `ended`, `failed`, and
+`progress` from long privileged episodes so that a watchdog knows it is alive.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import hashlib
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wambench import registry
+from wambench.env import BenchmarkEnv, Obs, checked_chunk
+from wambench.errors import (
+    InfeasibleEpisode,
+    PolicyContractError,
+    PolicyError,
+    RuntimeUnavailable,
+    UsageError,
+    WambenchError,
+)
+from wambench.protocol import Episode, Needs, Observation, Policy, Suite, episode_rng
+from wambench.report.video import VideoRequest, write_episode_video
+from wambench.runner.transport import Channel, Disconnected, PixelBuffer
+
+PROGRESS_EVERY_S = 5.0
+
+
+class _Abandoned(Exception):
+    """The scheduler gave the episode up because its policy failed."""
+
+
+class Worker:
+    """Simulates episodes on request; see the module docstring."""
+
+    def __init__(self, channel: Channel, pixels_fd: int) -> None:
+        self._channel = channel
+        setup = channel.receive()
+        started = time.perf_counter()
+        needs = setup["needs"]
+        self._needs = Needs(
+            tuple(needs["cameras"]), tuple(needs["image_size"]), needs["privileged"]
+        )
+        self._pixels = PixelBuffer(self._needs, pixels_fd)
+        self._suite: Suite = registry.load_target(setup["suite"])(setup["backend"])
+        self._video = VideoRequest(**setup["video"])
+        self._policy: Policy | None = None
+        if self._needs.privileged:
+            reference = registry.Reference(**setup["policy"])
+            self._policy = registry.build_policy(
+                reference, self._suite.spec, setup["policy_arguments"]
+            )
+        self._env: BenchmarkEnv | None = None
+        self._snapshots: list[NDArray[np.float64]] = []
+        channel.send(
+            {
+                "type": "ready",
+                "provenance": dict(self._suite.provenance()),
+                "seconds": time.perf_counter() - started,
+            }
+        )
+
+    def serve(self) -> None:
+        """Handles requests until told to stop or until the scheduler has gone."""
+        while True:
+            request = self._channel.receive()
+            if request["type"] == "stop":
+                return
+            if request["type"] == "doctor":
+                self._doctor()
+                continue
+            try:
+                self._channel.send(self._run(Episode.from_json(request["episode"])))
+            except Disconnected:
+                raise
+            except _Abandoned:
+                continue
+            except Exception as error:
+                self._channel.send(describe_failure(error))
+
+    # ---- one episode -------------------------------------------------------------------------
+
+    def _run(self, episode: Episode) -> dict[str, Any]:
+        started = time.perf_counter()
+        env = self._env_for(episode)
+        building = time.perf_counter() - started
+        before = dict(env.seconds)
+        self._policy_seconds = 0.0
+        self._snapshots = []
+        record_video = self._video.mode != "none"
+        env.on_control_step = self._record if record_video else None
+        obs, _ = env.reset(
+            seed=episode.seed,
+            options={"init_state": episode.init_state} if episode.init_state >= 0 else {},
+        )
+        if record_video:
+            self._record()
+        success = ended = False
+        steps = 0
+        actions_digest = hashlib.sha256()
+        if self._policy is not None:
+            self._policy.start([episode])
+        while not ended:
+            chunk = self._next_chunk(episode, steps, obs)
+            obs, _, success, truncated, info = env.advance(chunk)
+            actions_digest.update(np.ascontiguousarray(chunk[: info["steps"]]).tobytes())
+            steps += info["steps"]
+            ended = success or truncated
+        if self._policy is not None:
+            self._policy.finish([episode])
+        seconds = {kind: env.seconds[kind] - before[kind] for kind in env.seconds}
+        final_state = hashlib.sha256(env.snapshot().tobytes()).hexdigest()[:16]
+        filming = time.perf_counter()
+        video, video_error = self._film(env, episode, success)
+        return {
+            "type": "ended",
+            "success": success,
+            "steps": steps,
+            "final_state": final_state,
+            "actions": actions_digest.hexdigest()[:16],
+            "video": video,
+            "video_error": video_error,
+            "seconds": seconds
+            | {
+                "building": building,
+                "policy": self._policy_seconds,
+                "video": time.perf_counter() - filming,
+            },
+        }
+
+    def _next_chunk(self, episode: Episode, step: int, obs: Obs) -> NDArray[np.float64]:
+        """Asks the policy, wherever it lives, for the actions to execute next."""
+        if self._policy is None:
+            self._pixels.write(obs["pixels"])
+            self._channel.send({"type": "observation", "step": step, "agent_pos": obs["agent_pos"]})
+            answer = self._channel.receive()
+            if answer["type"] == "abandon":
+                raise _Abandoned
+            actions: NDArray[np.float64] = answer["actions"]
+            return actions
+        started = time.perf_counter()
+        observation = Observation(
+            episode,
+            step,
+            obs["pixels"],
+            obs["agent_pos"],
+            episode_rng(episode.seed, step),
+            self._env,
+        )
+        try:
+            chunk = np.asarray(self._policy.act([observation]))
+        except WambenchError:
+            raise
+        except Exception as error:
+            traceback.print_exc()
+            raise PolicyError(
+                f"act() raised {type(error).__name__}: {' '.join(str(error).split())}."
+            ) from error
+        self._policy_seconds += time.perf_counter() - started
+        if started - self._last_word > PROGRESS_EVERY_S:
+            self._channel.send({"type": "progress", "step": step})
+            self._last_word = started
+        return checked_chunks(chunk, 1, self._policy, self._suite.spec.action_dim)[0]
+
+    _last_word = 0.0
+    _policy_seconds = 0.0
+
+    def _env_for(self, episode: Episode) -> BenchmarkEnv:
+        if self._env is None or self._env.task.index != episode.task:
+            if self._env is not None:
+                self._env.close()
+                self._env = None
+            self._env = self._suite.make_env(
+                registry.pick_task(self._suite, episode.task), self._needs
+            )
+        return self._env
+
+    def _record(self) -> None:
+        assert self._env is not None
+        self._snapshots.append(self._env.snapshot())
+
+    def _film(
+        self, env: BenchmarkEnv, episode: Episode, success: bool
+    ) -> tuple[str | None, str | None]:
+        """Renders and writes the video if this outcome is to be filmed; never fails an episode."""
+        if not self._video.wants(success):
+            return None, None
+        try:
+            return write_episode_video(self._video, env, episode, self._snapshots, success), None
+        except Exception as error:
+            return None, f"{type(error).__name__}: {error}"
+
+    def _doctor(self) -> None:
+        checks = [
+            {"name": c.name, "ok": c.ok, "detail": c.detail, "remedy": c.remedy}
+            for c in self._suite.doctor()
+        ]
+        self._channel.send({"type": "checks", "checks": checks})
+
+
+def checked_chunks(
+    actions: NDArray[Any], batch: int, policy: Policy, action_dim: int
+) -> list[NDArray[np.float64]]:
+    """The part of each answered chunk that will be executed.
+
+    Args:
+        actions: What `act` returned.
+        batch: How many observations it was given.
+        policy: The policy.
+        action_dim: Width A of the suite's actions.
+
+    Returns:
+        `batch` arrays of shape (execute, A).
+
+    Raises:
+        PolicyContractError: The array has another shape than (batch, horizon, A).
+        PolicyError: An action is NaN or infinite.
+    """
+    expected = (batch, policy.horizon, action_dim)
+    if actions.shape != expected:
+        raise PolicyContractError(
+            f"act() returned an array of shape {actions.shape}, expected "
+            f"(batch, horizon, action width) = {expected}.",
+            f"The suite's actions have {action_dim} dimensions; see `wambench list suites`.",
+        )
+    return [checked_chunk(chunk[: policy.execute], action_dim) for chunk in actions]
+
+
+def describe_failure(error: Exception) -> dict[str, Any]:
+    """An exception as a `failed` message, with the outcome it leads to.
+
+    `fatal` stops the run: every other episode would end in the same way.
+    """
+    if isinstance(error, InfeasibleEpisode):
+        kind = "infeasible"
+    elif isinstance(error, PolicyContractError | RuntimeUnavailable | UsageError):
+        kind = "fatal"
+    elif isinstance(error, PolicyError):
+        kind = "policy_error"
+    else:
+        kind = "env_error"
+    if isinstance(error, WambenchError):
+        problem, remedy = error.problem, error.remedy
+    else:
+        traceback.print_exception(error)
+        problem, remedy = f"{type(error).__name__}: {' '.join(str(error).split())}", ""
+    return {"type": "failed", "kind": kind, "problem": problem, "remedy": remedy}
+
+
+def main(arguments: list[str]) -> None:
+    """Entry point of the process."""
+    # Ctrl-C goes to the whole process group; the scheduler decides what happens to workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    faulthandler.enable()
+    channel_fd, pixels_fd = (int(argument) for argument in arguments)
+    channel = Channel(socket.socket(fileno=channel_fd))
+    try:
+        worker = Worker(channel, pixels_fd)
+    except Disconnected:
+        return
+    except Exception as error:
+        channel.send(describe_failure(error) | {"kind": "fatal"})
+        return
+    try:
+        worker.serve()
+    except Disconnected:
+        pass
+    finally:
+        sys.stdout.flush()
+        # Simulators have atexit hooks that touch a GL context that is already gone.
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
