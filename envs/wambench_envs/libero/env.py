@@ -1,0 +1,154 @@
+"""The LIBERO environment: upstream's physics, rules and pictures, stepped leanly.
+
+An episode with `(seed, init_state)` is, to the bit, what upstream gives with a fresh environment
+after `env.seed(seed)`, `env.reset()`, `env.set_init_state(states[init_state])` and ten no-op
+steps, whatever ran before in this process. Python's and numpy's global generators are left alone.
+
+Actions are (7,) in [-1, 1]: position offset (x 0.05 m), rotation offset (x 0.5 rad), both in the
+world frame, and the gripper, where -1 opens, 1 closes and 0 holds. Models that emit 1 = open
+(OpenVLA's) must invert it. Values beyond are clipped, as upstream does.
+
+`agent_pos` is (8,): end-effector position (m, world), orientation of the hand body as axis-angle
+(rad) and the two finger positions (m). The axis-angle comes from the quaternion as it is, without
+the antipodal flip: its angle ranges over [0, 2 pi], and flipping costs trained policies 14 to 40 pp.
+
+Non-obvious behaviours
+    - The picture's orientation is that of published policies: upright and mirrored. `camera.py`
+      has the exact relation.
+    - Published evaluations seed once per task and then reset repeatedly, so that their k-th episode
+      has the fixture poses of the k-th reset (15 to 20 mm apart). Here every episode has its own
+      seed and does not depend on those before it.
+    - `stepper.py`, `scene.py` and `camera.py` list what else surprises.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wambench.env import BenchmarkEnv
+from wambench.protocol import Needs, SuiteSpec, Task
+from wambench_envs.libero import upstream
+from wambench_envs.libero.camera import Camera
+from wambench_envs.libero.init_states import load_init_states
+from wambench_envs.libero.scene import Region, Scene
+from wambench_envs.libero.stepper import Stepper
+from wambench_envs.libero.tasks import init_state_file
+
+SETTLE_STEPS = 10
+"""No-op steps before the first observation (OpenVLA's `num_steps_wait`)."""
+
+SETTLE_ACTION = np.array([0.0] * 6 + [-1.0])
+"""Upstream's no-op: the arm holds and the gripper opens."""
+
+
+class LiberoEnv(BenchmarkEnv):
+    """One LIBERO task.
+
+    Args:
+        spec: The suite.
+        task: The task.
+        needs: Cameras and image size.
+        assets: Folder laid out as LIBERO's `assets`.
+        xml_processor: Edits the scene's XML before it is compiled, for a cheaper look.
+
+    Attributes:
+        mj_model: The MuJoCo model. This and the following are privileged: for experts and tests.
+        mj_data: The MuJoCo data, live.
+        object_bodies: Instance to the name of its root body.
+        categories: Instance to category.
+        regions: Region name to `Region` (site, parent instance, joints).
+        robot_joints: Names of the seven arm joints.
+        gripper_joints: Names of the two finger joints.
+        grip_site: Name of the site between the finger tips, `agent_pos[:3]`.
+    """
+
+    def __init__(
+        self,
+        spec: SuiteSpec,
+        task: Task,
+        needs: Needs,
+        assets: Path,
+        xml_processor: Callable[[str], str] | None = None,
+    ) -> None:
+        super().__init__(spec, task, needs)
+        self._scene = Scene(task, assets, xml_processor)
+        self._states = load_init_states(init_state_file(upstream.package_dir(), task))
+        self._stepper = Stepper(self._scene)
+        self._camera = Camera(self._scene.model)
+        self._shown = self._live_frame()
+        robot = self._scene.robot
+        self.mj_model: Any = self._scene.model
+        self.mj_data: Any = self._scene.data
+        self.object_bodies: Mapping[str, str] = self._scene.object_bodies
+        self.categories: Mapping[str, str] = self._scene.categories
+        self.regions: Mapping[str, Region] = self._scene.regions
+        self.robot_joints: tuple[str, ...] = tuple(robot.robot_joints)
+        self.gripper_joints: tuple[str, ...] = tuple(robot.gripper_joints)
+        self.grip_site: str = robot.gripper.important_sites["grip_site"]
+
+    def reset_episode(self, seed: int, init_state: int) -> None:
+        """Starts an episode and lets the scene settle; see the module docstring."""
+        self._scene.reset(seed)
+        self._scene.set_state(self._states[init_state])
+        self._stepper.begin()
+        for _ in range(SETTLE_STEPS):
+            self._stepper.step(SETTLE_ACTION)
+        self._shown = self._live_frame()
+
+    def control_step(self, action: NDArray[np.float64]) -> bool:
+        """Executes one (7,) action and returns whether the goal holds."""
+        self._stepper.step(action)
+        self._shown = self._live_frame()
+        return self._scene.success()
+
+    def agent_pos(self) -> NDArray[np.float32]:
+        """(8,) proprioception as upstream's observables sample it; see the module docstring."""
+        stepper = self._stepper
+        return np.concatenate(
+            [stepper.eef_pos, axis_angle(stepper.eef_quat), stepper.fingers]
+        ).astype(np.float32)
+
+    def render_camera(self, camera: str, height: int, width: int) -> NDArray[np.uint8]:
+        """(height, width, 3) picture of the last step, or of a restored snapshot."""
+        nq = self.mj_model.nq
+        sites = [site for site, _ in self._scene.stoves]
+        alpha = self.mj_model.site_rgba[sites, 3]
+        self.mj_model.site_rgba[sites, 3] = self._shown[nq:]
+        try:
+            return self._camera.render(self._shown[:nq], camera, height, width)
+        finally:
+            self.mj_model.site_rgba[sites, 3] = alpha
+
+    def snapshot(self) -> NDArray[np.float64]:
+        """(nq + stoves,) configuration and burner opacities that the current picture shows."""
+        return self._shown.copy()
+
+    def restore(self, snapshot: NDArray[np.float64]) -> None:
+        """Makes later pictures show `snapshot`, until the next step; the physics is untouched."""
+        self._shown = np.asarray(snapshot, np.float64)
+
+    def close(self) -> None:
+        """Frees the renderer."""
+        self._camera.close()
+        super().close()
+
+    def _live_frame(self) -> NDArray[np.float64]:
+        return np.concatenate([self._stepper.frame_qpos, self._stepper.frame_alpha])
+
+
+def axis_angle(quaternion: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rotation vector of a unit quaternion in xyzw order, angle in [0, 2 pi] and not wrapped.
+
+    The arithmetic is that of robosuite's `quat2axisangle`, which published policies were fed with.
+    """
+    w = min(1.0, max(-1.0, quaternion[3]))
+    sine = np.sqrt(1.0 - w * w)
+    if math.isclose(sine, 0.0):
+        return np.zeros(3)
+    return (quaternion[:3] * 2.0 * math.acos(w)) / sine
