@@ -234,7 +234,7 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             remedy = f"Free space, then continue with --resume {path}; nothing recorded is lost."
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             remedy = "Choose an --out that you may write to."

@@ -92,10 +92,14 @@ class Channel:
         (length,) = _LENGTH.unpack(self._receive_exactly(_LENGTH.size))
         if length > MAX_MESSAGE_BYTES:
             raise Disconnected(f"a message of {length} bytes was announced")
+        data = self._receive_exactly(length)
         try:
-            return decode(self._receive_exactly(length))
-        except (ValueError, msgpack.UnpackException) as error:
+            message = decode(data)
+        except (ValueError, TypeError, msgpack.UnpackException) as error:
             raise Disconnected(f"a message could not be read: {error}") from error
+        if not isinstance(message, dict):
+            raise Disconnected(f"a {type(message).__name__} arrived in place of a message")
+        return message
 
     def _receive_exactly(self, count: int) -> bytes:
         parts = bytearray()

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Sets everything up, then runs all checks and tests; the ones marked slow too.
+# `scripts/test.sh --fast` leaves the slow ones out; further arguments go to pytest.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+slow=yes
+if [ "${1:-}" = --fast ]; then
+    slow=no
+    shift
+fi
+WAMBENCH_EXTRAS=libero,dev bash scripts/setup.sh
+bin="${WAMBENCH_VENV:-.venv}/bin"
+# Two packages that plug into wambench, as a third party's would.
+"$bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+    --editable tests/example_plugin --editable tests/faulty_plugin
+
+"$bin/ruff" check .
+"$bin/ruff" format --check .
+"$bin/mypy"
+"$bin/python" -m pytest "$@"
+if [ "$slow" = yes ]; then
+    "$bin/python" -m pytest -m slow "$@"
+fi
