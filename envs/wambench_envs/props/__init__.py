@@ -1,0 +1,1 @@
+"""Procedural, simulator-neutral descriptions of household objects and furniture."""
