@@ -26,7 +26,7 @@ class CollisionTest:
     def hits(
         self,
         q: Array,
-        opening: float = 1.0,
+        opening: float,
         held: str | None = None,
         in_hand: Pose | None = None,
         ignore: frozenset[int] = frozenset(),
@@ -35,16 +35,14 @@ class CollisionTest:
 
         Args:
             q: (N,) arm joint angles in rad.
-            opening: How far the fingers are open, from 0 to 1.
+            opening: Distance in m between the fingers.
             held: Object that moves with the hand, if any; the hand may touch it.
             in_hand: Pose of that object in the frame of the grip site.
             ignore: Geoms that may be touched.
         """
         scene, data = self.scene, self.scene.scratch
         data.qpos[:] = self.qpos
-        limits = scene.finger_limits
-        wide = limits[np.arange(len(limits)), np.argmax(np.abs(limits), axis=1)]
-        data.qpos[scene.finger_qpos] = opening * wide
+        data.qpos[scene.finger_qpos] = 0.5 * opening * scene.finger_signs
         grip = scene.arm.forward(q)
         own = scene.robot_geoms
         if held is not None and in_hand is not None:

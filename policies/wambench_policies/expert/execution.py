@@ -13,13 +13,24 @@ from wambench_policies.expert.placement import find_spot
 from wambench_policies.expert.plan import PickAndPlace, Plan
 from wambench_policies.expert.planning import Planner
 from wambench_policies.expert.scene import Scene
-from wambench_policies.expert.skills import CLOSE, OPEN, Skill, grasp, lift, place, reach, transit
+from wambench_policies.expert.skills import (
+    CLOSE,
+    OPEN,
+    Skill,
+    fingers,
+    grasp,
+    lift,
+    opened_to,
+    place,
+    reach,
+    transit,
+)
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 5
 """How often one step is tried before it is given up."""
-LIFT = 0.04
+LIFT = 0.05
 """Height in m of the test lift."""
 RETRY_SHIFT = 3
 """How many candidates further down the list each retry starts: neighbours fail alike."""
@@ -50,8 +61,9 @@ def pick_and_place(scene: Scene, step: PickAndPlace) -> Skill:
             yield np.array([0.0, 0.0, 0.5, 0.0, 0.0, 0.0, OPEN])
             continue
         pick = plans[min(attempt * RETRY_SHIFT, len(plans) - 1)]
-        yield from transit(scene, planner.transit(pick.above), OPEN)
-        arrived = yield from reach(scene, pick.grasp.pose, OPEN)
+        shape = opened_to(scene, pick.grasp.opening)
+        yield from transit(scene, planner.transit(pick.above), shape)
+        arrived = yield from reach(scene, pick.grasp.pose, shape)
         if not arrived:
             log.debug("attempt %d: approach of %s stalled", attempt, step.object)
         yield from grasp(scene, scene.grip())
@@ -72,12 +84,12 @@ def _carry_and_place(scene: Scene, step: PickAndPlace) -> Skill:
     if put is None:
         log.debug("no way to put %s down", step.object)
         return False
-    yield from transit(scene, planner.transit(put.above, step.object, in_hand), CLOSE)
+    yield from transit(scene, planner.transit(put.above, step.object, in_hand), fingers(CLOSE))
     slipped = (scene.grip().inverse() @ scene.pose(step.object)).position - in_hand.position
     if float(np.linalg.norm(slipped)) > 0.05:
         log.debug("%s was lost on the way", step.object)
         return False
-    return (yield from place(scene, step.object, put.down))
+    return (yield from place(scene, step.object, put.down, spot.xy))
 
 
 def _let_go(scene: Scene) -> Skill:

@@ -45,9 +45,11 @@ class Rim:
 
     Attributes:
         depth: How far in m below the rim the grip site goes.
+        opening: Distance in m between the fingers on the way there.
     """
 
     depth: float = 0.014
+    opening: float = 0.04
 
 
 GraspSpec = TopDown | Rim
@@ -88,11 +90,14 @@ class Grasp:
     Attributes:
         pose: World pose of the grip site when the fingers close.
         width: Extent in m of what is between the fingers.
+        opening: Distance in m between the fingers on the way there; less than all the way open
+            where that keeps them off the neighbours.
         retreat: How far in m to draw back along the approach direction to be clear of the object.
     """
 
     pose: Pose
     width: float
+    opening: float
     retreat: float
 
 
@@ -131,7 +136,9 @@ def _top_down(spec: TopDown, shape: Shape) -> list[Grasp]:
         centre = 0.5 * (low + high) * closing + np.mean(_extent(between @ across)) * across
         rotation = gripper_rotation(np.append(closing, 0.0), np.array([0.0, 0.0, -1.0]))
         at = Pose(np.array([centre[0], centre[1], height]), rotation)
-        found.append(Grasp(at, high - low, top - height + TIP_REACH + 0.015))
+        width = high - low
+        opening = min(MAX_OPENING, width + 0.03)
+        found.append(Grasp(at, width, opening, top - height + TIP_REACH + 0.015))
     return found
 
 
@@ -157,7 +164,7 @@ def _rim(spec: Rim, shape: Shape, pose: Pose) -> list[Grasp]:
         for sign in (1.0, -1.0):
             rotation = gripper_rotation(sign * (pose.rotation @ direction), approach)
             at = Pose(pose.apply(local[None])[0], rotation)
-            found.append(Grasp(at, thickness, spec.depth + TIP_REACH + 0.02))
+            found.append(Grasp(at, thickness, spec.opening, spec.depth + TIP_REACH + 0.02))
     return found
 
 

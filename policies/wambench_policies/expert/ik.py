@@ -111,7 +111,8 @@ def solve_ik(
     rest = seed if rest is None else rest
     q = np.clip(seed, arm.lower + 1e-3, arm.upper - 1e-3)
     best: IkSolution | None = None
-    for _ in range(iterations):
+    checkpoint = np.inf
+    for iteration in range(iterations):
         pose = arm.forward(q)
         error = np.concatenate(
             [target.position - pose.position, rotation_vector(target.rotation @ pose.rotation.T)]
@@ -124,6 +125,12 @@ def solve_ik(
             best = IkSolution(q.copy(), position_error, rotation_error, arm.margin(q))
         if position_error < 2e-4 and rotation_error < 2e-3:
             break
+        if iteration % 8 == 7:
+            # Out of reach: the error no longer falls.
+            left = best.position_error + 0.1 * best.rotation_error
+            if left > 0.7 * checkpoint:
+                break
+            checkpoint = left
         jacobian = arm.jacobian()
         # Damping fades with the error, so that the last steps converge quadratically.
         scale = damping**2 * min(1.0, position_error / 0.05 + rotation_error / 0.5) + 1e-8

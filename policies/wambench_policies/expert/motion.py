@@ -60,13 +60,13 @@ class Path:
 
 
 def separation(first: Pose, second: Pose) -> float:
-    """Distance between two poses in m, rotation weighted by `METRES_PER_RADIAN`."""
+    """Distance between two poses in m: translation or weighted rotation, whichever takes longer."""
     distance = float(np.linalg.norm(first.position - second.position))
-    return distance + METRES_PER_RADIAN * angle_between(first.rotation, second.rotation)
+    return max(distance, METRES_PER_RADIAN * angle_between(first.rotation, second.rotation))
 
 
 def interpolate(first: Pose, second: Pose, share: float) -> Pose:
-    """The pose a `share` (0 to 1) of the way from one to another along a straight screw-free line."""
+    """The pose a `share` (0 to 1) of the way from one to another along a straight line."""
     turn = rotation_vector(second.rotation @ first.rotation.T)
     return Pose(
         first.position + share * (second.position - first.position),

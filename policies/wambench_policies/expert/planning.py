@@ -7,8 +7,8 @@ can be weighed against a tight joint limit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,6 +41,12 @@ YAW_OFFSETS = tuple(
     sign * np.pi / 12 * k for k in range(13) for sign in (1.0, -1.0) if k or sign > 0
 )
 """Turns of the object about the vertical between pick and place, preferred ones first."""
+HELD_OPENING = 0.05
+"""Distance in m between the fingers that is assumed when putting something down."""
+MOST_TRIED = 16
+"""How many grasps are tried at the place as well; bounds the time of planning."""
+ENOUGH = 6
+"""How many complete grasps are wanted before the cheapest is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +111,19 @@ class Planner:
         pose = scene.pose(name)
         candidates = grasps(spec, scene.shape(name), pose)
         candidates.sort(key=lambda grasp: self._travel_cost(grasp))
-        plans: list[PickPlan] = []
-        for grasp in candidates:
-            plan = self._pick_plan(name, grasp, pose, spot)
-            if plan is not None:
-                plans.append(plan)
-                if len(plans) >= 8:
+        plans = [plan for grasp in candidates if (plan := self._pick_plan(grasp)) is not None]
+        plans.sort(key=lambda plan: plan.cost)
+        if spot is None:
+            return plans
+        whole: list[PickPlan] = []
+        for plan in plans[:MOST_TRIED]:
+            in_hand = plan.grasp.pose.inverse() @ pose
+            put = next(self.place_plans(name, in_hand, spot, plan.q, YAW_OFFSETS[::3]), None)
+            if put is not None:
+                whole.append(replace(plan, cost=plan.cost + put.cost))
+                if len(whole) == ENOUGH:
                     break
-        return sorted(plans, key=lambda plan: plan.cost)
+        return sorted(whole, key=lambda plan: plan.cost)
 
     def _travel_cost(self, grasp: Grasp) -> float:
         turn = angle_between(self.grip_now.rotation, grasp.pose.rotation) / RADIANS_PER_STEP
@@ -120,25 +131,27 @@ class Planner:
         squeeze = max(0.0, grasp.width - (MAX_OPENING - 0.012)) * 2000.0
         return max(turn, move / METRES_PER_STEP) + squeeze
 
-    def _pick_plan(self, name: str, grasp: Grasp, pose: Pose, spot: Spot | None) -> PickPlan | None:
+    def _pick_plan(self, grasp: Grasp) -> PickPlan | None:
         above = grasp.pose.back(grasp.retreat)
         high = self._ik(above, self.q_now)
-        if high is None or self.collisions.hits(high.q):
+        if high is None or self.collisions.hits(high.q, grasp.opening):
             return None
         low = self._ik(grasp.pose, high.q)
-        if low is None or self.collisions.hits(low.q):
+        if low is None or self.collisions.hits(low.q, grasp.opening):
             return None
         cost = self._travel_cost(grasp) + discomfort(high) + discomfort(low)
-        if spot is not None:
-            place = next(self.place_plans(name, grasp.pose.inverse() @ pose, spot, low.q), None)
-            if place is None:
-                return None
-            cost += place.cost
         return PickPlan(above, grasp, low.q, cost)
 
     # ---- place -------------------------------------------------------------------------------
 
-    def place_plans(self, name: str, in_hand: Pose, spot: Spot, seed: Array) -> Iterator[PlacePlan]:
+    def place_plans(
+        self,
+        name: str,
+        in_hand: Pose,
+        spot: Spot,
+        seed: Array,
+        turns: Sequence[float] = YAW_OFFSETS,
+    ) -> Iterator[PlacePlan]:
         """Feasible ways to put a held object down, least turn first.
 
         Args:
@@ -146,13 +159,14 @@ class Planner:
             in_hand: Its pose in the frame of the grip site.
             spot: Where it goes.
             seed: (N,) arm joints in rad to start inverse kinematics from.
+            turns: Turns in rad of the object about the vertical to try, in this order.
         """
         scene = self.scene
         shape = scene.shape(name)
         present = scene.pose(name)
         grip = present @ in_hand.inverse()
         ignore = scene.geoms(spot.owner) if spot.owner is not None else frozenset()
-        for yaw in YAW_OFFSETS:
+        for yaw in turns:
             turned = about_z(yaw) @ grip.rotation
             rotation = turned @ in_hand.rotation
             lowest = -float((shape.points @ rotation.T)[:, 2].min())
@@ -168,10 +182,10 @@ class Planner:
                 np.array([0.0, 0.0, max(0.06, spot.brim - spot.floor - drop + 0.02)])
             )
             low = self._ik(down, seed)
-            if low is None or self.collisions.hits(low.q, 0.6, name, in_hand, ignore):
+            if low is None or self.collisions.hits(low.q, HELD_OPENING, name, in_hand, ignore):
                 continue
             high = self._ik(above, low.q)
-            if high is None or self.collisions.hits(high.q, 0.6, name, in_hand, ignore):
+            if high is None or self.collisions.hits(high.q, HELD_OPENING, name, in_hand, ignore):
                 continue
             cost = abs(yaw) / RADIANS_PER_STEP * 0.5 + discomfort(low) + discomfort(high)
             yield PlacePlan(above, down, low.q, cost)

@@ -69,7 +69,8 @@ class Scene:
         self.arm = Arm(self.model, self.scratch, env.robot_joints, env.grip_site)
         fingers = [self.model.joint(name) for name in env.gripper_joints]
         self.finger_qpos = np.array([joint.qposadr[0] for joint in fingers])
-        self.finger_limits = np.array([joint.range for joint in fingers])
+        # One finger opens towards positive, the other towards negative joint values.
+        self.finger_signs = np.array([np.sign(np.sum(joint.range)) for joint in fingers])
         moving = subtree(self.model, int(self.model.jnt_bodyid[self.arm.joints[0]]))
         hand = subtree(self.model, int(self.model.jnt_bodyid[self.arm.joints[-1]]))
         solid = [geom for geom in range(self.model.ngeom) if is_solid(self.model, geom)]

@@ -16,10 +16,43 @@ from wambench_policies.expert.motion import Follower, Path, servo, straight_path
 from wambench_policies.expert.scene import Scene
 
 Skill = Generator[Array, None, bool]
+Fingers = Callable[[], float]
+"""Gripper command of the next control step: -1 opens, 0 holds, 1 closes."""
 
 OPEN, HOLD, CLOSE = -1.0, 0.0, 1.0
+GAP_PER_STEP = 0.01
+"""Change in m of the commanded finger distance per step; robosuite's Panda moves its command by a
+quarter of the way from middle to stop per control step (0.01 per 2 ms substep)."""
 STALL_STEPS = 12
 """Steps without getting 1 mm nearer after which a motion is given up."""
+
+
+def fingers(command: float) -> Fingers:
+    """The same gripper command at every step."""
+    return lambda: command
+
+
+def opened_to(scene: Scene, gap: float) -> Fingers:
+    """Commands that open the hand all the way, close it to a finger distance and hold it there.
+
+    The command is integrated and the fingers lag behind it, so the steps are counted from the stop
+    instead of watching the fingers.
+
+    Args:
+        scene: The scene.
+        gap: Distance in m between the fingers.
+    """
+
+    def commands() -> Generator[float, None, None]:
+        while scene.finger_gap() < 0.075:
+            yield OPEN
+        for _ in range(round((0.08 - gap) / GAP_PER_STEP)):
+            yield CLOSE
+        while True:
+            yield HOLD
+
+    sequence = commands()
+    return lambda: next(sequence)
 
 
 def _near(current: Pose, goal: Pose, distance: float, angle: float) -> bool:
@@ -32,7 +65,7 @@ def _near(current: Pose, goal: Pose, distance: float, angle: float) -> bool:
 def follow(
     scene: Scene,
     path: Path,
-    gripper: float,
+    gripper: Fingers,
     distance: float,
     angle: float,
     speed: float = 1.0,
@@ -43,7 +76,7 @@ def follow(
     Args:
         scene: The scene.
         path: The path.
-        gripper: Gripper command kept up on the way.
+        gripper: What the fingers do on the way.
         distance: How near in m the end has to be.
         angle: How near in rad.
         speed: Upper bound of the action, at most 1.
@@ -65,15 +98,15 @@ def follow(
         best, idle = (remaining, 0) if remaining < best - 1e-3 else (best, idle + 1)
         if idle > STALL_STEPS:
             return False
-        yield servo(current, goal, gripper, speed)
+        yield servo(current, goal, gripper(), speed)
 
 
-def transit(scene: Scene, path: Path, gripper: float) -> Skill:
+def transit(scene: Scene, path: Path, gripper: Fingers) -> Skill:
     """Travels along a path, ending loosely: the next skill takes over while still moving."""
     return (yield from follow(scene, path, gripper, distance=0.02, angle=0.12))
 
 
-def reach(scene: Scene, goal: Pose, gripper: float, speed: float = 1.0) -> Skill:
+def reach(scene: Scene, goal: Pose, gripper: Fingers, speed: float = 1.0) -> Skill:
     """Moves straight to a pose and ends there precisely."""
     path = straight_path([scene.grip(), goal])
     return (yield from follow(scene, path, gripper, distance=0.004, angle=0.05, speed=speed))
@@ -113,28 +146,36 @@ def lift(scene: Scene, name: str, height: float) -> Skill:
         scene: The scene.
         name: The object.
         height: How far in m.
+
+    Returns:
+        Whether the object rose with the hand; a bowl held by its rim tilts and so rises less.
     """
     start = scene.grip()
     object_height = float(scene.pose(name).position[2])
     goal = start.shifted(np.array([0.0, 0.0, height]))
     path = straight_path([start, goal])
-    yield from follow(scene, path, CLOSE, distance=0.015, angle=0.3)
-    return float(scene.pose(name).position[2]) - object_height > 0.5 * height
+    yield from follow(scene, path, fingers(CLOSE), distance=0.015, angle=0.3)
+    risen = float(scene.grip().position[2] - start.position[2])
+    return float(scene.pose(name).position[2]) - object_height > 0.3 * risen
 
 
-def place(scene: Scene, name: str, down: Pose) -> Skill:
+def place(scene: Scene, name: str, down: Pose, xy: Array) -> Skill:
     """Goes straight down until the held object rests on something, then lets go and rises.
 
     Args:
         scene: The scene.
         name: The object.
         down: World pose of the grip site at which the object should just stand.
+        xy: (2,) world coordinates in m at which the object's origin should come to rest; `down` is
+            shifted for what the object has slipped in the hand.
     """
+    in_hand = scene.grip().inverse() @ scene.pose(name)
+    down = down.shifted(np.append(xy - (down @ in_hand).position[:2], 0.0))
     path = straight_path([scene.grip(), down])
     yield from follow(
-        scene, path, CLOSE, 0.004, 0.1, speed=0.7, until=lambda: scene.touches_world(name)
+        scene, path, fingers(CLOSE), 0.004, 0.1, speed=0.7, until=lambda: scene.touches_world(name)
     )
     yield from release(scene, scene.grip())
     here = scene.grip()
-    yield from follow(scene, straight_path([here, here.back(0.07)]), OPEN, 0.02, 0.5)
+    yield from follow(scene, straight_path([here, here.back(0.07)]), fingers(OPEN), 0.02, 0.5)
     return True
