@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import typer
@@ -51,11 +52,17 @@ def _suites() -> Table:
             spec.embodiment,
             f"{spec.action_dim}-D",
             f"{spec.control_hz:g}",
-            ", ".join(spec.cameras),
+            _short(spec.cameras),
             spec.backend,
             runtime,
         )
     return table
+
+
+def _short(names: Sequence[str]) -> str:
+    """The first two names, and how many more there are."""
+    more = f" +{len(names) - 2}" if len(names) > 2 else ""
+    return ", ".join(names[:2]) + more
 
 
 def _policies() -> Table:

@@ -218,7 +218,9 @@ class Scheduler:
 
     def _failed(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
         if message["kind"] == "fatal":
-            raise WambenchError(message["problem"], message["remedy"])
+            raise WambenchError(
+                message["problem"], message["remedy"] or f"The worker's output is in {worker.log}."
+            )
         error = f"{message['problem']} {message['remedy']}".strip()
         kind: Outcome = message["kind"]
         worker.ready = kind != "env_error"
