@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import alive, children
 
 from wambench.errors import PolicyContractError, WambenchError
 from wambench.evaluate import Execution, Request, resume_run, start_run
@@ -176,33 +177,14 @@ def test_a_killed_scheduler_leaves_no_worker_behind(tmp_path: Path) -> None:
     while time.monotonic() < deadline and not log.exists():
         time.sleep(0.02)
     time.sleep(1.0)
-    children = _children(process.pid)
-    assert children
+    workers = children(process.pid)
+    assert workers
     process.kill()
     process.wait()
     deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and any(_alive(pid) for pid in children):
+    while time.monotonic() < deadline and any(alive(pid) for pid in workers):
         time.sleep(0.1)
-    assert not any(_alive(pid) for pid in children)
-
-
-def _children(parent: int) -> list[int]:
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == parent:
-            found.append(int(stat.parent.name))
-    return found
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    assert not any(alive(pid) for pid in workers)
 
 
 def test_an_incomplete_last_line_is_cut_off_and_its_episode_run_again(

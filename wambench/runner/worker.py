@@ -57,6 +57,8 @@ class Worker:
         )
         self._pixels = PixelBuffer(self._needs, pixels_fd)
         self._suite: Suite = registry.load_target(setup["suite"])(setup["backend"])
+        # Before the policy: a suite says how to render, and MuJoCo reads that when it is imported.
+        provenance = dict(self._suite.provenance())
         self._video = VideoRequest(**setup["video"])
         self._policy: Policy | None = None
         if self._needs.privileged:
@@ -69,7 +71,7 @@ class Worker:
         channel.send(
             {
                 "type": "ready",
-                "provenance": dict(self._suite.provenance()),
+                "provenance": provenance,
                 "seconds": time.perf_counter() - started,
             }
         )
