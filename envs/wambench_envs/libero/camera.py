@@ -1,10 +1,10 @@
 """Pictures of a scene, equal to upstream's to the last bit, for the cameras that are asked for.
 
 Orientation. robosuite hands out MuJoCo's raw pixels, whose row 0 is the *bottom* of the picture.
-OpenVLA, openpi and starVLA rotate that by 180 degrees, LeRobot flips both axes (the same thing), and
-LIBERO checkpoints are trained on the result: row 0 is the top, and left and right are *mirrored*
-with respect to what a camera would see (agentview faces the robot from the front; world +y, which a
-true picture has on its right, is on the left). `Camera.render` returns exactly that picture:
+OpenVLA, openpi and starVLA rotate that by 180 degrees, LeRobot flips both axes (the same thing),
+and LIBERO checkpoints are trained on the result: row 0 is the top, and left and right are
+*mirrored* with respect to what a camera would see (agentview faces the robot from the front; world
++y, which a true picture has on its right, is on the left). `Camera.render` returns that picture:
 
     ours = raw[::-1, ::-1]        true picture = raw[::-1] = ours[:, ::-1]
 
@@ -97,6 +97,7 @@ class Camera:
     def _prepare(self, height: int, width: int) -> None:
         if self._gl is not None and height <= self._size[0] and width <= self._size[1]:
             self._gl.make_current()
+            mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
             return
         gl.require_backend()
         self._size = (max(height, self._size[0]), max(width, self._size[1]))
@@ -112,6 +113,9 @@ class Camera:
             raise RuntimeUnavailable(
                 f"No OpenGL context ({type(error).__name__}: {error}).", gl.REMEDY
             ) from error
+        if not _OPEN:
+            atexit.unregister(_close_all)
+            atexit.register(_close_all)  # after the driver's own exit handler, so it runs before
         _OPEN.add(self)
 
     def close(self) -> None:
@@ -119,12 +123,12 @@ class Camera:
         if self._context is not None:
             self._gl.make_current()
             self._context.free()
+            _OPEN.discard(self)
         if self._gl is not None:
             self._gl.free()
         self._context = self._gl = self._scene = None
 
 
-@atexit.register
 def _close_all() -> None:
     """Frees contexts while the driver is still loaded; later, EGL prints errors."""
     for camera in list(_OPEN):

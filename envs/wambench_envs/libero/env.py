@@ -10,7 +10,7 @@ world frame, and the gripper, where -1 opens, 1 closes and 0 holds. Models that 
 
 `agent_pos` is (8,): end-effector position (m, world), orientation of the hand body as axis-angle
 (rad) and the two finger positions (m). The axis-angle comes from the quaternion as it is, without
-the antipodal flip: its angle ranges over [0, 2 pi], and flipping costs trained policies 14 to 40 pp.
+the antipodal flip: its angle is in [0, 2 pi], and flipping costs trained policies 14 to 40 points.
 
 Non-obvious behaviours
     - The picture's orientation is that of published policies: upright and mirrored. `camera.py`
@@ -66,6 +66,8 @@ class LiberoEnv(BenchmarkEnv):
         robot_joints: Names of the seven arm joints.
         gripper_joints: Names of the two finger joints.
         grip_site: Name of the site between the finger tips, `agent_pos[:3]`.
+        initial_states: (50, 1 + nq + nv) the task's fixed initial states.
+        scene: The scene, for its success check.
     """
 
     def __init__(
@@ -77,25 +79,25 @@ class LiberoEnv(BenchmarkEnv):
         xml_processor: Callable[[str], str] | None = None,
     ) -> None:
         super().__init__(spec, task, needs)
-        self._scene = Scene(task, assets, xml_processor)
-        self._states = load_init_states(init_state_file(upstream.package_dir(), task))
-        self._stepper = Stepper(self._scene)
-        self._camera = Camera(self._scene.model)
+        self.scene = Scene(task, assets, xml_processor)
+        self.initial_states = load_init_states(init_state_file(upstream.package_dir(), task))
+        self._stepper = Stepper(self.scene)
+        self._camera = Camera(self.scene.model)
         self._shown = self._live_frame()
-        robot = self._scene.robot
-        self.mj_model: Any = self._scene.model
-        self.mj_data: Any = self._scene.data
-        self.object_bodies: Mapping[str, str] = self._scene.object_bodies
-        self.categories: Mapping[str, str] = self._scene.categories
-        self.regions: Mapping[str, Region] = self._scene.regions
+        robot = self.scene.robot
+        self.mj_model: Any = self.scene.model
+        self.mj_data: Any = self.scene.data
+        self.object_bodies: Mapping[str, str] = self.scene.object_bodies
+        self.categories: Mapping[str, str] = self.scene.categories
+        self.regions: Mapping[str, Region] = self.scene.regions
         self.robot_joints: tuple[str, ...] = tuple(robot.robot_joints)
         self.gripper_joints: tuple[str, ...] = tuple(robot.gripper_joints)
         self.grip_site: str = robot.gripper.important_sites["grip_site"]
 
     def reset_episode(self, seed: int, init_state: int) -> None:
         """Starts an episode and lets the scene settle; see the module docstring."""
-        self._scene.reset(seed)
-        self._scene.set_state(self._states[init_state])
+        self.scene.reset(seed)
+        self.scene.set_state(self.initial_states[init_state])
         self._stepper.begin()
         for _ in range(SETTLE_STEPS):
             self._stepper.step(SETTLE_ACTION)
@@ -105,7 +107,7 @@ class LiberoEnv(BenchmarkEnv):
         """Executes one (7,) action and returns whether the goal holds."""
         self._stepper.step(action)
         self._shown = self._live_frame()
-        return self._scene.success()
+        return self.scene.success()
 
     def agent_pos(self) -> NDArray[np.float32]:
         """(8,) proprioception as upstream's observables sample it; see the module docstring."""
@@ -117,7 +119,7 @@ class LiberoEnv(BenchmarkEnv):
     def render_camera(self, camera: str, height: int, width: int) -> NDArray[np.uint8]:
         """(height, width, 3) picture of the last step, or of a restored snapshot."""
         nq = self.mj_model.nq
-        sites = [site for site, _ in self._scene.stoves]
+        sites = [site for site, _ in self.scene.stoves]
         alpha = self.mj_model.site_rgba[sites, 3]
         self.mj_model.site_rgba[sites, 3] = self._shown[nq:]
         try:

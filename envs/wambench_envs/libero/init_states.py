@@ -1,8 +1,8 @@
 """Reads LIBERO's initial-state files without torch and without trusting them.
 
 A `.pruned_init` file is a `torch.save` archive: a zip with one pickle, `<folder>/data.pkl`, that
-holds a plain (50, 1 + nq + nv) float64 numpy array. `torch.load` would run whatever the pickle says;
-this reader admits the four names that rebuilding an array takes and refuses everything else.
+holds a plain (50, 1 + nq + nv) float64 numpy array. `torch.load` would run whatever the pickle
+says; this reader admits the four names that rebuilding an array takes and refuses everything else.
 
 Non-obvious behaviours
     - A state is MuJoCo's flat state (time, qpos, qvel) and nothing more. Fixture poses (cabinet,

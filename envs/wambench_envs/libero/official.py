@@ -1,8 +1,8 @@
 """LIBERO's official assets: where they are kept, how they get there, what must be in them.
 
-The `hf-libero` package comes without its models; it fetches them from a Hugging Face dataset, 1.4 GB
-as files. Here they live in `<cache>/assets/libero` and are installed on request only, from a folder
-or from that dataset.
+The `hf-libero` package comes without its models; it fetches them from a Hugging Face dataset. Here
+they live in `<cache>/assets/libero` and are installed on request only, from a folder or from that
+dataset.
 
 Non-obvious behaviours
     - Of the upstream tree only 38 model files, and what these refer to, are used by the 130 tasks.

@@ -1,10 +1,10 @@
 """A low-poly look for the robot, for embedded scenes.
 
 Of the 212,000 faces of an official LIBERO scene 182,000 are robosuite's Panda and its pedestal, and
-a software renderer spends its time on them. `low_poly` rewrites a compiled scene's XML so that each
-link is drawn by its own collision mesh (at most 300 faces) or by a primitive, and turns
-multi-sampling off. Geoms keep their names, groups and order and collide as before, bodies keep their
-inertia, so states are equal to the last bit.
+a software renderer spends its time on them. `low_poly` rewrites a compiled scene's XML so that
+each link is drawn by its own collision mesh (at most 300 faces) or by a primitive, and turns
+multi-sampling off. Geoms keep their names, groups and order and collide as before, bodies keep
+their inertia, so states are equal to the last bit.
 
 Non-obvious behaviours
     - Robosuite's collision mesh of link 1 is a copy of the visual one (12,516 faces) and link 7 has

@@ -1,8 +1,8 @@
 """One LIBERO scene: the upstream environment behind it, its soft reset and its named parts.
 
-`Scene` owns the upstream (robosuite) environment and answers three questions: how an episode starts,
-what the parts are called, and whether the goal holds. Stepping is `stepper.py`, pictures are
-`camera.py`.
+`Scene` owns the upstream (robosuite) environment and answers three questions: how an episode
+starts, what the parts are called, and whether the goal holds. Stepping is `stepper.py`, pictures
+are `camera.py`.
 
 Non-obvious behaviours
     - Fixture poses (cabinet, stove, microwave, rack, shelf) are model constants drawn by `reset`;
@@ -12,6 +12,9 @@ Non-obvious behaviours
       a soft one of 2 to 20 ms with the same outcome to the bit. For that it puts back what a
       rebuild would: body poses, site colours, and the property samplers that a first hard reset has
       appended a second time (they consume random numbers).
+    - The reference is upstream's `OffScreenRenderEnv`. Making its render context evaluates the
+      dynamics once more at the default pose and so leaves another warm start for the solver: in
+      scenes where objects touch there, upstream without cameras differs in the last bits.
     - The success check reads positions as they were at the start of the last physics substep, for
       positions are computed before integration. The same holds upstream.
     - `Close` on a cabinet needs the joint past zero (its stop is at +0.01); a drawer pushed shut to
@@ -35,6 +38,9 @@ from wambench_envs.libero import upstream
 
 _REBUILT = ("body_pos", "body_quat", "site_rgba")
 """Model arrays that a reset writes to and a hard reset would rebuild."""
+
+_FORWARDS_AT_HARD_RESET = 2
+"""Evaluations at the default pose: by `_initialize_sim` and by the making of a render context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +123,17 @@ class Scene:
         """
         for name, values in self._rebuilt.items():
             getattr(self.model, name)[:] = values
-        state = np.random.get_state()
+        mujoco.mj_resetData(self.model, self.data)
+        for _ in range(_FORWARDS_AT_HARD_RESET):
+            mujoco.mj_forward(self.model, self.data)
+        state = np.random.get_state()  # noqa: NPY002 - the generator upstream draws from
         try:
-            np.random.seed(seed)
-            with upstream.silence():
-                self._env.reset()
+            np.random.seed(seed)  # noqa: NPY002
+            self._env._reset_internal()
         finally:
-            np.random.set_state(state)
+            np.random.set_state(state)  # noqa: NPY002
+        mujoco.mj_forward(self.model, self.data)
+        self._env.visualize(dict.fromkeys(self._env._visualizations, False))
 
     def set_state(self, state: NDArray[np.float64]) -> None:
         """What upstream's `set_init_state` does to the physics and to the stove's glow.

@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ MAX_STEPS = {
     "libero_long": 520,
     "libero_90": 400,
 }
-"""Control steps per episode, from OpenVLA's `run_libero_eval.py` (longest demonstration + slack)."""
+"""Control steps per episode: the longest demonstration plus slack (OpenVLA, openpi)."""
 
 INIT_STATES = 50
 """Initial states per task in every `.pruned_init` file."""
@@ -64,7 +64,7 @@ def canonical_suite(name: str) -> str:
     return suite
 
 
-@lru_cache(maxsize=1)
+@cache
 def _table() -> dict[str, list[dict[str, Any]]]:
     return json.loads(TABLE.read_text(encoding="utf-8"))["tasks"]
 

@@ -85,7 +85,8 @@ def load_by_path(relative: str) -> ModuleType:
     """One file of the LIBERO package as a module of its own, its package left unimported."""
     path = package_dir() / relative
     spec = importlib.util.spec_from_file_location(f"_wambench_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -110,7 +111,8 @@ def _preload_robosuite_macros() -> None:
         raise RuntimeUnavailable("robosuite is not installed in this environment.", SETUP)
     path = Path(spec.submodule_search_locations[0]) / "macros.py"
     macro_spec = importlib.util.spec_from_file_location("robosuite.macros", path)
-    assert macro_spec is not None and macro_spec.loader is not None
+    assert macro_spec is not None
+    assert macro_spec.loader is not None
     macros = importlib.util.module_from_spec(macro_spec)
     macro_spec.loader.exec_module(macros)
     macros.FILE_LOGGING_LEVEL = None  # type: ignore[attr-defined]
