@@ -44,7 +44,8 @@ class Rim:
     The object's own z axis is the axis of the rim.
 
     Attributes:
-        depth: How far in m below the rim the grip site goes.
+        depth: How far in m below the rim the grip site goes; negative for something so shallow that
+            the fingertips, 11 mm further down, would touch its bottom.
         opening: Distance in m between the fingers on the way there.
     """
 
@@ -70,7 +71,7 @@ GRASPS: dict[str, GraspSpec] = {
     "wine_bottle": TopDown(),
     "akita_black_bowl": Rim(),
     "white_bowl": Rim(),
-    "plate": Rim(depth=0.004),
+    "plate": Rim(depth=-0.003),
     "porcelain_mug": Rim(),
     "red_coffee_mug": Rim(),
     "white_yellow_mug": Rim(),

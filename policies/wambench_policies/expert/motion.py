@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -33,8 +34,8 @@ TRANSLATION_UNIT = 0.05
 """Metres per unit of action; LIBERO's OSC_POSE `output_max`."""
 ROTATION_UNIT = 0.5
 """Radians per unit of action; LIBERO's OSC_POSE `output_max`."""
-METRES_PER_RADIAN = 0.125
-"""Weight of rotation in path length: 12.5 mm and 0.1 rad each take about one control step."""
+METRES_PER_RADIAN = 0.2
+"""Weight of rotation in path length: travelling 12.5 mm takes about as long as turning 0.06 rad."""
 SPACING = 0.01
 """Distance in m between the poses of a path."""
 LOOKAHEAD = 5
@@ -77,7 +78,7 @@ def interpolate(first: Pose, second: Pose, share: float) -> Pose:
 def straight_path(waypoints: Sequence[Pose]) -> Path:
     """Straight lines from waypoint to waypoint, sampled every `SPACING`."""
     poses = [waypoints[0]]
-    for first, second in zip(waypoints, waypoints[1:], strict=False):
+    for first, second in pairwise(waypoints):
         count = max(1, int(np.ceil(separation(first, second) / SPACING)))
         poses += [interpolate(first, second, (k + 1) / count) for k in range(count)]
     return Path(tuple(poses))
@@ -93,7 +94,7 @@ def joint_path(arm: Arm, waypoints: Sequence[Array]) -> Path:
         waypoints: (N,) joint angles in rad each.
     """
     poses = [arm.forward(waypoints[0])]
-    for first, second in zip(waypoints, waypoints[1:], strict=False):
+    for first, second in pairwise(waypoints):
         count = max(1, int(np.ceil(np.max(np.abs(second - first)) / 0.03)))
         poses += [arm.forward(first + (second - first) * (k + 1) / count) for k in range(count)]
     return Path(tuple(poses))

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wambench_policies.expert.geometry import Array, Pose
+from wambench_policies.expert.geometry import Array
 from wambench_policies.expert.scene import Scene
+
+STACK_TOLERANCE = 0.03
+"""Distance in m between origins within which one object is `On` another; LIBERO's `check_ontop`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,8 @@ class Spot:
     owner: str | None
 
 
-def find_spot(scene: Scene, held: str, relation: str, target: str) -> Spot:
-    """The place that a goal predicate asks for.
+def find_spots(scene: Scene, held: str, relation: str, target: str) -> list[Spot]:
+    """Places that satisfy a goal predicate, the middle of the target first.
 
     Args:
         scene: The scene.
@@ -43,23 +46,50 @@ def find_spot(scene: Scene, held: str, relation: str, target: str) -> Spot:
         relation: `on` or `in`.
         target: Instance or region name.
     """
+    centre, axes, owner = _target(scene, target)
+    offsets = [np.zeros(2)]
+    if target in scene.env.regions and relation == "on":
+        offsets += [0.6 * np.array([x, y]) for x in (0, -1, 1) for y in (0, -1, 1) if x or y]
+    return [_spot(scene, held, relation, centre + axes @ offset, owner) for offset in offsets]
+
+
+def is_there(scene: Scene, name: str, relation: str, target: str) -> bool:
+    """Whether an object already rests where a goal predicate wants it, as far as can be seen."""
+    centre, axes, _ = _target(scene, target)
+    offset = scene.pose(name).position[:2] - centre[:2]
     if target in scene.env.object_bodies:
-        centre, owner = scene.pose(target).position, target
+        near = float(np.linalg.norm(offset)) < STACK_TOLERANCE
     else:
-        centre, owner = scene.region_pose(target).position, scene.env.regions[target].parent
+        near = bool(np.all(np.abs(np.linalg.solve(axes[:2], offset)) < 1.0))
+    return near and scene.touches_world(name)
+
+
+def _target(scene: Scene, target: str) -> tuple[Array, Array, str | None]:
+    """Centre (3,), horizontal half axes (3, 2) in m and owner of a target."""
+    if target in scene.env.object_bodies:
+        return scene.pose(target).position, np.zeros((3, 2)), target
+    pose, size = scene.region_pose(target), scene.region_size(target)
+    # The two axes of the region's box that are most nearly horizontal.
+    flat = np.sort(np.argsort(np.abs(pose.rotation[2]))[:2])
+    return pose.position, (pose.rotation * size)[:, flat], scene.env.regions[target].parent
+
+
+def _spot(scene: Scene, held: str, relation: str, centre: Array, owner: str | None) -> Spot:
+    """The spot at a (3,) world point, its height found by probing with rays."""
     ignore = scene.geoms(held)
     low, high = _footprint(scene, held)
-    probes = [
-        np.zeros(2),
-        *(0.6 * np.array([x, y]) for x in (low[0], high[0]) for y in (low[1], high[1])),
-    ]
+    probes = [np.zeros(2)]
+    probes += [0.6 * np.array([x, y]) for x in (low[0], high[0]) for y in (low[1], high[1])]
     heights = [scene.drop_height(centre[:2] + p, centre[2] + 0.5, ignore) for p in probes]
     floor = max([h for h in heights if np.isfinite(h)], default=float(centre[2]))
     brim = floor
-    if owner is not None and relation == "in":
+    if relation == "in" and owner is not None:
         floor = heights[0] if np.isfinite(heights[0]) else floor
         brim = float(scene.shape(owner).moved(scene.pose(owner)).points[:, 2].max())
-    return Spot(np.array(centre[:2]), floor, brim, owner)
+    # A table is an owner in name only: nothing of it moves, and its body need not be known.
+    return Spot(
+        np.array(centre[:2]), floor, brim, owner if owner in scene.env.object_bodies else None
+    )
 
 
 def _footprint(scene: Scene, name: str) -> tuple[Array, Array]:
@@ -68,16 +98,3 @@ def _footprint(scene: Scene, name: str) -> tuple[Array, Array]:
     points = scene.shape(name).moved(pose).points
     foot = points[points[:, 2] < points[:, 2].min() + 0.01, :2] - pose.position[:2]
     return foot.min(axis=0), foot.max(axis=0)
-
-
-def object_pose_at(spot: Spot, present: Pose, lowest: float, drop: float) -> Pose:
-    """Pose of the object's origin for letting go at a spot, keeping its orientation.
-
-    Args:
-        spot: The spot.
-        present: Present world pose of the object.
-        lowest: How far in m its lowest point is below its origin, in this orientation.
-        drop: Height in m above the floor of the spot at which it is let go.
-    """
-    height = spot.floor + lowest + drop
-    return Pose(np.array([spot.xy[0], spot.xy[1], height]), present.rotation)

@@ -29,8 +29,8 @@ from wambench_policies.expert.scene import Scene
 
 COMFORT = 0.15
 """Distance in rad from a joint limit below which a posture is worth avoiding."""
-RADIANS_PER_STEP = 0.1
-"""Angular speed of the wrist at a saturated action."""
+RADIANS_PER_STEP = 0.05
+"""Angular speed of the wrist at a saturated action while the hand travels as well."""
 METRES_PER_STEP = 0.0125
 """Speed of the hand at a saturated action."""
 TABLE_DROP = 0.003
