@@ -105,6 +105,9 @@ def print_run(run: RunDirectory, summary: RunSummary, console: Console) -> None:
     for record in run.records().values():
         if record.error:
             reasons.setdefault(f"{record.outcome}: {record.error}", []).append(record.key)
+        if record.execution.video_error:
+            reason = f"there is no video: {record.execution.video_error}"
+            reasons.setdefault(reason, []).append(record.key)
     for reason, keys in reasons.items():
         shown = ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
         console.print(f"[red]{shown}[/red]: {reason}", highlight=False)

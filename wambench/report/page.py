@@ -28,7 +28,7 @@ def write_report(run: RunDirectory, summary: RunSummary) -> Path:
         format_rate=format_rate,
         format_errors=format_errors,
         plot=_task_plot(summary),
-        films=[record for record in records if record.video],
+        films=[record for record in records if record.execution.video],
         problems=[record for record in records if record.error],
         provenance=json.dumps(run.info.provenance, indent=2),
     )

@@ -7,9 +7,10 @@ worker, how many attempts, how long.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from wambench.protocol import COUNTED_OUTCOMES, Episode, Outcome
 
@@ -43,15 +44,28 @@ class Seconds(BaseModel):
 
 
 class Execution(BaseModel):
-    """How a record came about; may differ between two runs of the same command."""
+    """How a record came about; may differ between two runs of the same command.
+
+    Attributes:
+        worker: Number of the worker.
+        attempts: How often the episode was started, errors included.
+        started_at: Unix time of the last attempt, s.
+        ended_at: Unix time, s.
+        policy_calls: How often the policy was asked; 0 where it lives in the worker.
+        video: File name within `videos/`.
+        video_error: Why there is no video although one was asked for.
+        seconds: Wall time by kind.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     worker: int
     attempts: int
-    started_at: float = Field(description="Unix time, seconds")
-    ended_at: float = Field(description="Unix time, seconds")
+    started_at: float
+    ended_at: float
     policy_calls: int = 0
+    video: str | None = None
+    video_error: str = ""
     seconds: Seconds = Seconds()
 
 
@@ -65,7 +79,6 @@ class EpisodeRecord(BaseModel):
         final_state: Digest of the simulator's final state.
         actions: Digest of all executed actions.
         error: One line that says what went wrong, for error outcomes.
-        video: File name within `videos/`.
         execution: Everything that may differ between identical runs.
     """
 
@@ -86,7 +99,6 @@ class EpisodeRecord(BaseModel):
     final_state: str = ""
     actions: str = ""
     error: str = ""
-    video: str | None = None
     execution: Execution
 
     @property
@@ -95,9 +107,13 @@ class EpisodeRecord(BaseModel):
         return self.outcome in COUNTED_OUTCOMES
 
     @classmethod
-    def of(cls, episode: Episode, **fields: Any) -> EpisodeRecord:
+    def of(cls, episode: Episode, **rest: Any) -> EpisodeRecord:
         """A record of that episode with the remaining fields given."""
-        return cls(key=episode.key, **episode.to_json(), **fields)
+        return cls(key=episode.key, **episode.to_json(), **rest)
+
+    def episode(self) -> Episode:
+        """The line of the manifest that this is about."""
+        return Episode.from_json(self.model_dump(include={f.name for f in fields(Episode)}))
 
     def comparable(self) -> dict[str, Any]:
         """The part that must be the same in every repetition of the run."""

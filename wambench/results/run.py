@@ -156,8 +156,7 @@ class RunDirectory:
             RunDirectoryError: A complete line is not a record of this run's manifest.
         """
         newest: dict[str, EpisodeRecord] = {}
-        keys = [episode.key for episode in self.manifest.episodes]
-        known = set(keys)
+        planned = {episode.key: episode for episode in self.manifest.episodes}
         lines = (self.path / "episodes.jsonl").read_bytes().split(b"\n")
         for number, line in enumerate(lines[:-1], start=1):  # the last part is empty or incomplete
             try:
@@ -167,14 +166,14 @@ class RunDirectory:
                     f"Line {number} of {self.path / 'episodes.jsonl'} is not an episode record.",
                     "The file was edited or damaged; remove that line to run the episode again.",
                 ) from None
-            if record.key not in known:
+            if record.key not in planned or record.episode() != planned[record.key]:
                 raise RunDirectoryError(
-                    f"Line {number} of {self.path / 'episodes.jsonl'} is about {record.key}, "
-                    "which is not in the manifest.",
+                    f"Line {number} of {self.path / 'episodes.jsonl'} is about {record.key} "
+                    f"({record.backend}, seed {record.seed}), which is not in the manifest.",
                     "Lines of another run were copied in; remove them.",
                 )
             newest[record.key] = record
-        return {key: newest[key] for key in keys if key in newest}
+        return {key: newest[key] for key in planned if key in newest}
 
     # ---- writing -----------------------------------------------------------------------------
 

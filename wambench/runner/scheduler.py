@@ -210,9 +210,9 @@ class Scheduler:
             steps=message["steps"],
             final_state=message["final_state"],
             actions=message["actions"],
-            video=message["video"],
-            error=f"no video: {message['video_error']}" if message["video_error"] else "",
             seconds=self._split(attempt, message["seconds"]),
+            video=message["video"],
+            video_error=message["video_error"] or "",
         )
         self._assign(worker)
 
@@ -261,7 +261,14 @@ class Scheduler:
             )
 
     def _record(
-        self, worker: WorkerProcess, outcome: Outcome, *, seconds: Seconds, **fields: Any
+        self,
+        worker: WorkerProcess,
+        outcome: Outcome,
+        *,
+        seconds: Seconds,
+        video: str | None = None,
+        video_error: str = "",
+        **fields: Any,
     ) -> None:
         attempt = self._current[worker]
         record = EpisodeRecord.of(
@@ -273,6 +280,8 @@ class Scheduler:
                 started_at=attempt.started_at,
                 ended_at=time.time(),
                 policy_calls=attempt.policy_calls,
+                video=video,
+                video_error=video_error,
                 seconds=seconds,
             ),
             **fields,

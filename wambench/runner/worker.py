@@ -259,7 +259,7 @@ def describe_failure(error: Exception) -> dict[str, Any]:
         problem, remedy = error.problem, error.remedy
     else:
         traceback.print_exception(error)
-        problem, remedy = f"{type(error).__name__}: {' '.join(str(error).split())}", ""
+        problem, remedy = f"{type(error).__name__}: {' '.join(str(error).split())}.", ""
     return {"type": "failed", "kind": kind, "problem": problem, "remedy": remedy}
 
 
