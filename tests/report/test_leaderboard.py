@@ -17,13 +17,9 @@ from rich.console import Console
 from wambench.errors import RunDirectoryError, UsageError
 from wambench.manifest import Manifest, episode_seed
 from wambench.protocol import Backend, Episode, Outcome
-from wambench.report.leaderboard import (
-    Row,
-    collect,
-    draw_leaderboard,
-    print_leaderboard,
-    write_leaderboard,
-)
+from wambench.report.leaderboard import print_leaderboard, write_leaderboard
+from wambench.report.leaderboard_plot import draw_leaderboard
+from wambench.report.leaderboard_rows import Row, collect
 from wambench.report.published import PublishedRow, published_rows
 from wambench.report.summary import summarise_run
 from wambench.results.record import EpisodeRecord, Execution, Seconds

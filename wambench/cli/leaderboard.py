@@ -23,7 +23,8 @@ def leaderboard(
 
     Published numbers are shown apart from the measured ones and never enter the CSV.
     """
-    from wambench.report.leaderboard import collect, print_leaderboard, write_leaderboard
+    from wambench.report.leaderboard import print_leaderboard, write_leaderboard
+    from wambench.report.leaderboard_rows import collect
     from wambench.report.published import published_rows
     from wambench.results.run import RunDirectory
 
