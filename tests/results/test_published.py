@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -223,20 +224,23 @@ def test_a_suite_without_published_numbers_has_no_rows() -> None:
     assert published_rows(["libero_90", "somebody_s_suite"]) == []
 
 
-def test_the_tables_inside_an_installed_package_are_taken_before_a_checkout_s(
+def test_a_checkout_s_tables_are_taken_before_those_a_wheel_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = tmp_path / "wambench"
-    (tmp_path / "results" / "published").mkdir(parents=True)
-    monkeypatch.setattr(wambench, "__file__", str(package / "__init__.py"))
-    assert published_folder() == tmp_path / "results" / "published"
-    (package / "published").mkdir(parents=True)
-    assert published_folder() == package / "published"
+    installed = tmp_path / "prefix" / "share" / "wambench" / "published"
+    installed.mkdir(parents=True)
+    monkeypatch.setattr(wambench, "__file__", str(tmp_path / "wambench" / "__init__.py"))
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path / "prefix"))
+    assert published_folder() == installed
+    checkout = tmp_path / "results" / "published"
+    checkout.mkdir(parents=True)
+    assert published_folder() == checkout
 
 
 def test_missing_tables_are_an_error_that_says_where_they_were_sought(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wambench, "__file__", str(tmp_path / "wambench" / "__init__.py"))
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
     with pytest.raises(WambenchError, match="are in neither"):
         published_rows(["libero_goal"])

@@ -7,6 +7,7 @@ and how far it can be trusted. None of it was measured with wambench.
 from __future__ import annotations
 
 import csv
+import sysconfig
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,13 +68,14 @@ def published_rows(suites: Sequence[str]) -> list[PublishedRow]:
 
 
 def published_folder() -> Path:
-    """Where the tables are: inside an installed package, or beside it in a checkout.
+    """Where the tables are: beside the package in a checkout, or where a wheel puts its data.
 
     Raises:
         WambenchError: Neither is there.
     """
-    package = Path(wambench.__file__).parent
-    candidates = (package / "published", package.parent / "results" / "published")
+    checkout = Path(wambench.__file__).parent.parent
+    data = Path(sysconfig.get_path("data"))
+    candidates = (checkout / "results" / "published", data / "share" / "wambench" / "published")
     for folder in candidates:
         if folder.is_dir():
             return folder
