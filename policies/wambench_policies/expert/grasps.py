@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wambench_policies.expert.geometry import Array, Pose, gripper_rotation
-from wambench_policies.expert.shapes import Shape
+
+if TYPE_CHECKING:  # the table is read before a run, where there is no simulator to import
+    from wambench_policies.expert.shapes import Shape
 
 MAX_OPENING = 0.077
 """Distance in m between the finger pads of the open hand (finger joints at 0.0387 m each)."""
@@ -44,8 +47,7 @@ class Rim:
     The object's own z axis is the axis of the rim.
 
     Attributes:
-        depth: How far in m below the rim the grip site goes; negative for something so shallow that
-            the fingertips, 11 mm further down, would touch its bottom.
+        depth: How far in m below the rim the grip site goes.
         opening: Distance in m between the fingers on the way there.
     """
 
@@ -71,7 +73,6 @@ GRASPS: dict[str, GraspSpec] = {
     "wine_bottle": TopDown(),
     "akita_black_bowl": Rim(),
     "white_bowl": Rim(),
-    "plate": Rim(depth=-0.003),
     "porcelain_mug": Rim(),
     "red_coffee_mug": Rim(),
     "white_yellow_mug": Rim(),

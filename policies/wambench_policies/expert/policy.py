@@ -63,7 +63,7 @@ class Expert(Policy):
                 f"The expert has no plan for {len(missing)} of {len(tasks)} tasks: "
                 + "; ".join(missing)
                 + ".",
-                "Leave these tasks out with --task.",
+                "Leave these tasks out with --tasks.",
             )
 
     def start(self, episodes: Sequence[Episode]) -> None:
