@@ -7,6 +7,7 @@ them with :func:`~wambench_envs.props.shapes.place`. Lengths are metres.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -33,9 +34,7 @@ def solid(center: Vec3, half: Vec3, *, surface: str = "default", name: str | Non
     return Box(role=Role.COLLISION, pose=Pose(center), half=half, surface=surface, name=name)
 
 
-def tilted(
-    center: Vec3, half: Vec3, axis: str, angle: float, *, surface: str = "default"
-) -> Box:
+def tilted(center: Vec3, half: Vec3, axis: str, angle: float, *, surface: str = "default") -> Box:
     """Makes one collision box turned by ``angle`` radians about an axis of the link."""
     return Box(
         role=Role.COLLISION, pose=Pose.rotated(axis, angle, center), half=half, surface=surface
@@ -50,7 +49,7 @@ def wall_ring(
     *,
     center: tuple[float, float] = (0.0, 0.0),
     phase: float = 0.0,
-    skip: Sequence[int] = (),
+    surface: str = "default",
 ) -> tuple[Box, ...]:
     """Makes the wall of a bowl, mug or pan from flat boxes around the z axis.
 
@@ -61,7 +60,7 @@ def wall_ring(
         thickness: Thickness of the wall, which is also what a gripper closes on.
         center: Position of the axis in x and y.
         phase: Direction of the first box, radians from x.
-        skip: Indices of boxes to leave out.
+        surface: Contact profile.
     """
     (r0, z0), (r1, z1) = low, high
     lean = math.atan2(r1 - r0, z1 - z0)
@@ -69,13 +68,11 @@ def wall_ring(
     width = max(r0, r1) * math.tan(math.pi / count)
     boxes = []
     for k in range(count):
-        if k in skip:
-            continue
         angle = phase + 2.0 * math.pi * k / count
         turn = Pose.rotated("z", angle, (center[0], center[1], 0.0))
         leaning = Pose.rotated("y", lean, ((r0 + r1) / 2, 0.0, (z0 + z1) / 2))
         half = (thickness / 2, width, math.hypot(r1 - r0, z1 - z0) / 2)
-        boxes.append(Box(role=Role.COLLISION, pose=turn @ leaning, half=half))
+        boxes.append(Box(role=Role.COLLISION, pose=turn @ leaning, half=half, surface=surface))
     return tuple(boxes)
 
 
@@ -87,6 +84,7 @@ def solid_round(
     sides: int = 8,
     center: tuple[float, float] = (0.0, 0.0),
     phase: float = 0.0,
+    surface: str = "default",
 ) -> tuple[Box, ...]:
     """Makes a solid upright prism of an even number of ``sides`` from boxes across its middle.
 
@@ -99,15 +97,15 @@ def solid_round(
         sides: Even number of sides.
         center: Position of the axis in x and y.
         phase: Direction of the first side, radians from x.
+        surface: Contact profile.
     """
     half = (radius, radius * math.tan(math.pi / sides), (high - low) / 2)
     return tuple(
         Box(
             role=Role.COLLISION,
-            pose=Pose.rotated(
-                "z", phase + 2.0 * math.pi * k / sides, (*center, (low + high) / 2)
-            ),
+            pose=Pose.rotated("z", phase + 2.0 * math.pi * k / sides, (*center, (low + high) / 2)),
             half=half,
+            surface=surface,
         )
         for k in range(sides // 2)
     )
@@ -213,14 +211,21 @@ def bottle(
 
 def radius_at(profile: Profile, height: float) -> float:
     """Interpolates a profile's radius at a height."""
-    for (r0, z0), (r1, z1) in zip(profile, profile[1:], strict=False):
+    for (r0, z0), (r1, z1) in itertools.pairwise(profile):
         if z0 <= height <= z1 and z1 > z0:
             return r0 + (r1 - r0) * (height - z0) / (z1 - z0)
     raise ValueError(f"height {height} is outside the profile {list(profile)}")
 
 
-def carton(half_x: float, half_y: float, shoulder: float, ridge: float, fin: float, print_: Material,
-           paper: Material) -> tuple[Shape, ...]:  # fmt: skip
+def carton(
+    half_x: float,
+    half_y: float,
+    shoulder: float,
+    ridge: float,
+    fin: float,
+    print_: Material,
+    paper: Material,
+) -> tuple[Shape, ...]:
     """Makes a gable-top drink carton whose ridge runs along x.
 
     Args:
@@ -440,9 +445,9 @@ def rod(start: Vec3, end: Vec3, radius: float, material: Material, *, sides: int
 __all__ = [
     "bar_handle",
     "block",
-    "box_group",
     "book",
     "bottle",
+    "box_group",
     "can",
     "carton",
     "disc",

@@ -104,7 +104,9 @@ def tiles(
     return image
 
 
-def plaster(size: int, light: Colour, *, seed: int, rough: float, weave: bool = False) -> np.ndarray:
+def plaster(
+    size: int, light: Colour, *, seed: int, rough: float, weave: bool = False
+) -> np.ndarray:
     """Paints a slightly uneven wall; ``weave`` adds the vertical threads of linen."""
     rng = np.random.default_rng(seed)
     tone = rough * (0.7 * _smooth_noise(rng, size, 12, 12) + 0.3 * rng.random((size, size)))
@@ -138,7 +140,9 @@ def _smooth_noise(rng: np.random.Generator, size: int, nx: int, ny: int) -> np.n
 def _blend(first: Colour, second: Colour, tone: np.ndarray, levels: int = 24) -> np.ndarray:
     """Mixes two colours by a tone in 0..1, in few levels so that an indexed PNG holds them."""
     step = np.round(np.clip(tone, 0.0, 1.0) * levels) / levels
-    mixed = np.asarray(first) + (np.asarray(second) - np.asarray(first, dtype=float)) * step[..., None]
+    mixed = (
+        np.asarray(first) + (np.asarray(second) - np.asarray(first, dtype=float)) * step[..., None]
+    )
     return np.clip(np.round(mixed), 0, 255).astype(np.uint8)
 
 

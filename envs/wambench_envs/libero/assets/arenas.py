@@ -133,8 +133,11 @@ def _living_room_table() -> Link:
         ((0.2612, 0.0524), (0.0775, 0.6717)),
         ((-0.7466, 0.0524), (0.0775, 0.6717)),
     ]
-    touched = [lib.solid((x, y, top), (hx, hy, half_thick)) for (x, y), (hx, hy) in plates]
-    touched.append(lib.solid((-0.25, 0.25, 0.2041), (0.4116, 0.4352, 0.2088)))
+    touched = [
+        lib.solid((x, y, top), (hx, hy, half_thick), surface="room_table")
+        for (x, y), (hx, hy) in plates
+    ]
+    touched.append(lib.solid((-0.25, 0.25, 0.2041), (0.4116, 0.4352, 0.2088), surface="room_table"))
     wood = m.print_("walnut", gloss=0.2)
     cx, cy, rx, ry = -0.2427, 0.0400, 0.590, 0.865
     corner = 0.20
@@ -172,7 +175,9 @@ def _study_table() -> Link:
     ]
     desk = lib.box_group([parts[0]], m.print_("table_top"), tile=0.9)
     feet = lib.box_group(parts[1:], m.DARK_METAL)
-    return Link("study_table", (*(lib.solid(c, h) for c, h in parts), desk, feet))
+    return Link(
+        "study_table", (*(lib.solid(c, h, surface="room_table") for c, h in parts), desk, feet)
+    )
 
 
 def _kitchen() -> tuple[Shape, ...]:
@@ -190,13 +195,18 @@ def _kitchen() -> tuple[Shape, ...]:
         ((-1.80, 0.00, 1.72), (0.18, 0.30, 0.06)),
         ((-1.75, -2.20, 0.95), (0.32, 0.42, 0.95)),
     ]
-    handles = [((-1.42, -2.52, 1.10), (0.012, 0.015, 0.35)), ((-1.43, 0.0, 0.70), (0.012, 0.22, 0.012))]
+    handles = [
+        ((-1.42, -2.52, 1.10), (0.012, 0.015, 0.35)),
+        ((-1.43, 0.0, 0.70), (0.012, 0.22, 0.012)),
+    ]
     pot = [(0.0, 0.0), (0.11, 0.0), (0.11, 0.13), (0.10, 0.13), (0.02, 0.16), (0.0, 0.16)]
     return (
         lib.box_group(fronts, front),
         lib.box_group([*worktop, *handles], edge),
         lib.box_group(cooker, steel),
-        lib.lathe(pot, m.paint("pot", 0.62, 0.16, 0.12, gloss=0.4), pose=Pose((-1.68, -0.12, 0.933))),
+        lib.lathe(
+            pot, m.paint("pot", 0.62, 0.16, 0.12, gloss=0.4), pose=Pose((-1.68, -0.12, 0.933))
+        ),
     )
 
 
@@ -209,7 +219,10 @@ def _living_room() -> tuple[Shape, ...]:
         ((-1.80, 0.95, 0.95), (0.17, 0.20, 0.015)),
         ((-1.80, 0.95, 1.49), (0.17, 0.22, 0.015)),
     ]
-    screen = [((-1.88, -0.20, 0.92), (0.02, 0.62, 0.36)), ((-1.80, -0.20, 0.48), (0.10, 0.20, 0.06))]
+    screen = [
+        ((-1.88, -0.20, 0.92), (0.02, 0.62, 0.36)),
+        ((-1.80, -0.20, 0.48), (0.10, 0.20, 0.06)),
+    ]
     return (
         lib.box_group(unit, m.print_("crate_wood"), tile=0.6),
         lib.box_group(screen, m.BLACK_PLASTIC),
@@ -232,7 +245,12 @@ def _study() -> tuple[Shape, ...]:
         c = tuple(p - q for p, q in zip(mid, side, strict=True))
         leaves += [([a, c, tip, b], [(0, 0)] * 4), ([a, b, tip, c], [(0, 0)] * 4)]
     pot = [(0.0, 0.0), (0.11, 0.0), (0.16, 0.38), (0.14, 0.38), (0.0, 0.34)]
-    spines = [(-1.615, -1.40, 0.10), (-1.615, -0.60, 0.10), (-1.615, -0.60, 1.12), (-1.615, -1.40, 1.12)]
+    spines = [
+        (-1.615, -1.40, 0.10),
+        (-1.615, -0.60, 0.10),
+        (-1.615, -0.60, 1.12),
+        (-1.615, -1.40, 1.12),
+    ]
     return (
         lib.box_group(case, m.print_("crate_wood"), tile=0.6),
         lib.polygons([(spines, [(0, 0), (2, 0), (2, 2), (0, 2)])], m.print_("books")),
@@ -251,7 +269,9 @@ def _picture(key: str, x: float, y: float, z: float, half_y: float, half_z: floa
     return lib.polygons([(corners, [(0, 0), (1, 0), (1, 1), (0, 1)])], m.print_(key))
 
 
-def _arena(name: str, links: tuple[Link, ...], scenery: tuple[Shape, ...], **kwargs: object) -> Arena:
+def _arena(
+    name: str, links: tuple[Link, ...], scenery: tuple[Shape, ...], **kwargs: object
+) -> Arena:
     options = {
         "floor_in_body": False, "walls": "plain", "floor_file": "light-gray-floor-tile.png",
         "wall_file": "light-gray-plaster.png",
@@ -291,7 +311,9 @@ def arena_text(
     }
     assets = AssetWriter(files)
     world = ET.Element("worldbody")
-    floor = shape_element(Plane(name="floor", half=(3.0, 3.0), material=FLOOR_MATERIAL), assets, surfaces)
+    floor = shape_element(
+        Plane(name="floor", half=(3.0, 3.0), material=FLOOR_MATERIAL), assets, surfaces
+    )
     for attribute in ("contype", "conaffinity", "mass"):  # the one drawn shape that is touched
         del floor.attrib[attribute]
     floor.set("pos", "0 0 0")

@@ -72,9 +72,14 @@ def _drawer(level: str, z: float, handle_z: float, front: Material, metal: Mater
     )
     pull = lib.bar_handle((-0.0028, -0.1016, handle_z), 0.0880, 0.0235, metal, radius=0.0072)
     region = Region(
-        f"{level}_region", "box", (0.02993, 0.07561, 0.10224),
-        Pose((0.00328, 0.01128, {"top": 0.18563, "middle": 0.11690, "bottom": 0.04701}[level]), Y_TURN),
-    )  # fmt: skip
+        f"{level}_region",
+        "box",
+        (0.02993, 0.07561, 0.10224),
+        Pose(
+            (0.00328, 0.01128, {"top": 0.18563, "middle": 0.11690, "bottom": 0.04701}[level]),
+            Y_TURN,
+        ),
+    )
     joint = Joint(f"{level}_level", "slide", (0.0, 1.0, 0.0), (-0.16, 0.01), 50.0)
     return Link(
         f"cabinet_{level}", (*touched, box, *pull), (region,), joint=joint, inertial=MOVING_PART
@@ -127,15 +132,21 @@ def flat_stove() -> Link:
     """Makes the one-plate cooker with the turning knob beside it."""
     touched = [
         Box(role=Role.COLLISION, half=(0.095, 0.095, 0.020), surface="soft", name="base"),
+        # Upstream's is a sheet of 1 mm with the same top; what falls on it can end up below it.
         Box(
-            role=Role.COLLISION, half=(0.095, 0.095, 0.0005), pose=Pose((0.0, 0.0, 0.025)),
-            surface="soft", name="collision_burner",
+            role=Role.COLLISION,
+            half=(0.095, 0.095, 0.005),
+            pose=Pose((0.0, 0.0, 0.0205)),
+            surface="soft",
+            name="collision_burner",
         ),
-    ]  # fmt: skip
+    ]
     enamel = m.paint("stove_enamel", 0.86, 0.86, 0.86, gloss=0.5)
     hob = [
         lib.block((0.0, 0.0, 0.0), (0.095, 0.095, 0.020), enamel, name="base_vis"),
-        lib.block((0.0, 0.0, 0.0205), (0.0900, 0.0900, 0.0010), m.paint("stove_top", 0.70, 0.71, 0.72)),
+        lib.block(
+            (0.0, 0.0, 0.0205), (0.0900, 0.0900, 0.0010), m.paint("stove_top", 0.70, 0.71, 0.72)
+        ),
     ]
     rings = m.print_("burner", gloss=0.3)
     size = 0.0640
@@ -143,7 +154,9 @@ def flat_stove() -> Link:
         (size * math.cos(a), size * math.sin(a), 0.0250)
         for a in (2.0 * math.pi * k / 20 for k in range(20))
     ]
-    face = lib.polygons([(top, [(0.5 + x / size / 2, 0.5 + y / size / 2) for x, y, _ in top])], rings)
+    face = lib.polygons(
+        [(top, [(0.5 + x / size / 2, 0.5 + y / size / 2) for x, y, _ in top])], rings
+    )
     side = lib.lathe([(0.0660, 0.0210), (0.0640, 0.0250)], m.DARK_METAL, segments=20)
     plate = Link("burner_plate", (face, side))
     burner = Link(
@@ -152,7 +165,11 @@ def flat_stove() -> Link:
         (
             Region("cook_region", "box", (0.075, 0.075, 0.0025), rgba=(0.8, 0.8, 0.0, 0.0)),
             Region(
-                "burner", "cylinder", (0.0625, 0.0005), Pose((0.0, 0.0, 0.022)), (0.9, 0.05, 0.05, 1.0)
+                "burner",
+                "cylinder",
+                (0.0625, 0.0005),
+                Pose((0.0, 0.0, 0.022)),
+                (0.9, 0.05, 0.05, 1.0),
             ),
         ),
         pose=Pose((0.15, 0.0, 0.0)),
@@ -175,18 +192,26 @@ def flat_stove() -> Link:
                 Pose((0.0014, 0.0045, 0.0)),
             ),
             lib.prism(
-                [(-0.0405, 0.010), (0.0520, 0.010), (0.0520, 0.044), (0.046, 0.050), (-0.018, 0.050),
-                 (-0.0405, 0.036)],
+                [
+                    (-0.0405, 0.010),
+                    (0.0520, 0.010),
+                    (0.0520, 0.044),
+                    (0.046, 0.050),
+                    (-0.018, 0.050),
+                    (-0.0405, 0.036),
+                ],
                 0.0122,
                 m.BLACK_PLASTIC,
                 pose=Pose((0.0014, 0.0, 0.0), (math.sqrt(0.5), 0.0, 0.0, math.sqrt(0.5))),
             ),
-            lib.block((0.0014, 0.0400, 0.0504), (0.0025, 0.0100, 0.0006), m.paint("mark", 0.9, 0.9, 0.9)),
+            lib.block(
+                (0.0014, 0.0400, 0.0504), (0.0025, 0.0100, 0.0006), m.paint("mark", 0.9, 0.9, 0.9)
+            ),
         ),
         pose=Pose((0.0, 0.0, 0.0), (0.7071068, 0.0, 0.0, 0.7071068)),
         joint=Joint("button", "hinge", (0.0, 0.0, 1.0), (-0.005, 2.1), 1.0),
         inertial=MOVING_PART,
-    )  # fmt: skip
+    )
     base = Link("base", children=(burner, knob))
     return Link("object", children=(base,))
 
@@ -200,9 +225,13 @@ def microwave() -> Link:
 
     def grip(pose: Pose, half_length: float) -> Capsule:
         return Capsule(
-            role=Role.COLLISION, pose=pose, radius=0.010, half_length=half_length, mass=0.020,
+            role=Role.COLLISION,
+            pose=pose,
+            radius=0.010,
+            half_length=half_length,
+            mass=0.020,
             surface="microwave",
-        )  # fmt: skip
+        )
 
     walls = [
         wall((-0.158, 0.0115, 0.0935), (0.0145, 0.09955, 0.0935)),
@@ -218,7 +247,9 @@ def microwave() -> Link:
     cavity = [
         lib.block((-0.0405, 0.0800, 0.0960), (0.1030, 0.0006, 0.0720), lining),
         lib.block((-0.0405, -0.0040, 0.0245), (0.1030, 0.0840, 0.0006), lining),
-        lib.disc((-0.0405, -0.0040, 0.0262), 0.0680, 0.0012, m.paint("turntable", 0.75, 0.80, 0.82)),
+        lib.disc(
+            (-0.0405, -0.0040, 0.0262), 0.0680, 0.0012, m.paint("turntable", 0.75, 0.80, 0.82)
+        ),
     ]
     panel = [
         lib.polygons(
@@ -273,9 +304,15 @@ def microwave() -> Link:
         joint=Joint("microjoint", "hinge", (0.0, 0.0, 1.0), (-2.094, 0.0), 0.5),
     )
     regions = (
-        Region("top_side", "box", (0.12, 0.0835, 0.005), Pose((0.0, 0.01, 0.20)), (1.0, 0.0, 0.0, 0.0)),
         Region(
-            "heating_region", "box", (0.12, 0.0835, 0.08), Pose((0.0, 0.01, 0.096)), (1.0, 0.0, 0.0, 0.0)
+            "top_side", "box", (0.12, 0.0835, 0.005), Pose((0.0, 0.01, 0.20)), (1.0, 0.0, 0.0, 0.0)
+        ),
+        Region(
+            "heating_region",
+            "box",
+            (0.12, 0.0835, 0.08),
+            Pose((0.0, 0.01, 0.096)),
+            (1.0, 0.0, 0.0, 0.0),
         ),
     )
     return Link("object", (*walls, case, *cavity, *panel), regions, children=(door,))
@@ -310,16 +347,22 @@ def wine_rack() -> Link:
         board = lib.box_group(slats, pine, tile=0.2)
         drawn += place([board], Pose.rotated("x", slope, (0.0, y, z)))
     drawn += [
-        Box(pose=Pose.rotated("x", across, (0.0, y, z)), half=(0.1322, 0.0087, 0.0014), material=mahogany)
+        Box(
+            pose=Pose.rotated("x", across, (0.0, y, z)),
+            half=(0.1322, 0.0087, 0.0014),
+            material=mahogany,
+        )
         for y, z in stops
     ]
     drawn += [
         Box(pose=s.pose, half=s.half, material=mahogany) for s in touched[4:] if isinstance(s, Box)
     ]
     region = Region(
-        "top_region", "box", (0.10087, 0.02200, 0.00251),
+        "top_region",
+        "box",
+        (0.10087, 0.02200, 0.00251),
         Pose((0.0, -0.08003, 0.21745), (0.8549119, -0.5187733, 0.0, 0.0)),
-    )  # fmt: skip
+    )
     return Link("object", body([*touched, *drawn], 0.15275).shapes, (region,))
 
 
@@ -338,14 +381,21 @@ def wooden_tray() -> Link:
     ]
     slats = [((0.0078, -0.0845, z), (0.1440, 0.0034, 0.0120)) for z in (0.0165, 0.0475)]
     slats += [((0.0078, 0.0758, z), (0.1440, 0.0034, 0.0120)) for z in (0.0165, 0.0475)]
-    slats += [((x, -0.0055, z), (0.0026, 0.0778, 0.0115)) for x in (-0.1392, 0.1532) for z in (0.016, 0.043)]
+    slats += [
+        ((x, -0.0055, z), (0.0026, 0.0778, 0.0115))
+        for x in (-0.1392, 0.1532)
+        for z in (0.016, 0.043)
+    ]
     slats += [((0.0078, -0.0653 + 0.0300 * k, 0.0035), (0.1440, 0.0135, 0.0045)) for k in range(5)]
     slats += parts[5:]
     crate = lib.box_group(slats, m.print_("crate_wood"), tile=0.15)
     region = Region(
-        "contain_region", "box", (0.04038, 0.07839, 0.13549),
-        Pose((0.00863, -0.00471, 0.04255), Y_TURN), (1.0, 0.0, 0.0, 0.0),
-    )  # fmt: skip
+        "contain_region",
+        "box",
+        (0.04038, 0.07839, 0.13549),
+        Pose((0.00863, -0.00471, 0.04255), Y_TURN),
+        (1.0, 0.0, 0.0, 0.0),
+    )
     touched = [lib.solid(c, h) for c, h in parts]
     return Link("object", body([*touched, crate], 0.05715).shapes, (region,))
 
@@ -360,22 +410,33 @@ def two_layer_shelf() -> Link:
         ((0.0050, 0.0164, 0.2082), (0.1758, 0.0953, 0.0025)),
     ]
     wood = lib.box_group(
-        [*parts[:3], ((0.0052, 0.0187, 0.0695), (0.1533, 0.0896, 0.0030)),
-         ((0.0050, 0.0162, 0.2065), (0.1775, 0.0975, 0.0042))],
+        [
+            *parts[:3],
+            ((0.0052, 0.0187, 0.0695), (0.1533, 0.0896, 0.0030)),
+            ((0.0050, 0.0162, 0.2065), (0.1775, 0.0975, 0.0042)),
+        ],
         m.print_("dark_wood"),
-    )  # fmt: skip
+    )
     grey = (0.8, 0.8, 0.8, 0.0)
     regions = (
-        Region("top_side", "box", (0.17557, 0.09438, 0.00147), Pose((0.00496, 0.01567, 0.20688)), grey),
         Region(
-            "top_region", "box", (0.06739, 0.08564, 0.15093),
-            Pose((0.00538, 0.01687, 0.13672), (0.70711, 0.0, -0.70711, 0.0)), grey,
+            "top_side", "box", (0.17557, 0.09438, 0.00147), Pose((0.00496, 0.01567, 0.20688)), grey
         ),
         Region(
-            "bottom_region", "box", (0.03528, 0.08564, 0.15580),
-            Pose((0.00555, 0.01687, 0.01407), Y_TURN), grey,
+            "top_region",
+            "box",
+            (0.06739, 0.08564, 0.15093),
+            Pose((0.00538, 0.01687, 0.13672), (0.70711, 0.0, -0.70711, 0.0)),
+            grey,
         ),
-    )  # fmt: skip
+        Region(
+            "bottom_region",
+            "box",
+            (0.03528, 0.08564, 0.15580),
+            Pose((0.00555, 0.01687, 0.01407), Y_TURN),
+            grey,
+        ),
+    )
     touched = [lib.solid(c, h) for c, h in parts]
     return Link("object", body([*touched, wood], 0.20633).shapes, regions)
 
@@ -400,23 +461,48 @@ def desk_caddy() -> Link:
         ((-0.0669, 0.0, 0.0395), (0.0040, 0.2098, 0.0346)),
         ((-0.0669, -0.1398, 0.0877), (0.0040, 0.0766, 0.0796)),
     ]
-    touched = [lib.solid(c, h) for c, h in [floor, *plain, *step(0.0706, 0.0036), *step(0.2086, 0.0036)]]
+    touched = [
+        lib.solid(c, h) for c, h in [floor, *plain, *step(0.0706, 0.0036), *step(0.2086, 0.0036)]
+    ]
     shell = m.paint("caddy", 0.32, 0.33, 0.36, gloss=0.3)
     drawn: list[Shape] = [lib.box_group([floor, *plain], shell)]
     outline = [(-0.0706, 0.012), (0.0706, 0.012), (0.0706, 0.168), (0.046, 0.168), (-0.0706, 0.080)]
     drawn += [lib.prism(outline, 0.0036, shell, pose=Pose((0.0, y, 0.0))) for y in (0.0706, 0.2086)]
-    drawn = [lib.merged(drawn), lib.block((0.0, 0.0, 0.0028), (0.0765, 0.2185, 0.0018), m.paint("felt", 0.2, 0.2, 0.21))]
+    drawn = [
+        lib.merged(drawn),
+        lib.block((0.0, 0.0, 0.0028), (0.0765, 0.2185, 0.0018), m.paint("felt", 0.2, 0.2, 0.21)),
+    ]
     grey, half_turn = (0.8, 0.8, 0.8, 0.0), (0.0, 0.0, 1.0, 0.0)
     regions = (
-        Region("right_contain_region", "box", (0.06196, 0.06216, 0.06046),
-               Pose((0.00631, -0.14339, 0.06558), half_turn), grey),
-        Region("left_contain_region", "box", (0.06196, 0.06216, 0.06046),
-               Pose((0.00631, 0.14551, 0.06558), half_turn), grey),
-        Region("back_contain_region", "box", (0.02775, 0.06216, 0.06046),
-               Pose((0.03364, -0.00064, 0.08558), half_turn), grey),
-        Region("front_contain_region", "box", (0.02775, 0.03595, 0.06216),
-               Pose((-0.03102, -0.00064, 0.04054), (0.0, 0.0, 0.70711, -0.70711)), grey),
-    )  # fmt: skip
+        Region(
+            "right_contain_region",
+            "box",
+            (0.06196, 0.06216, 0.06046),
+            Pose((0.00631, -0.14339, 0.06558), half_turn),
+            grey,
+        ),
+        Region(
+            "left_contain_region",
+            "box",
+            (0.06196, 0.06216, 0.06046),
+            Pose((0.00631, 0.14551, 0.06558), half_turn),
+            grey,
+        ),
+        Region(
+            "back_contain_region",
+            "box",
+            (0.02775, 0.06216, 0.06046),
+            Pose((0.03364, -0.00064, 0.08558), half_turn),
+            grey,
+        ),
+        Region(
+            "front_contain_region",
+            "box",
+            (0.02775, 0.03595, 0.06216),
+            Pose((-0.03102, -0.00064, 0.04054), (0.0, 0.0, 0.70711, -0.70711)),
+            grey,
+        ),
+    )
     return Link("object", body([*touched, *drawn], 0.27796).shapes, regions)
 
 

@@ -23,7 +23,9 @@ def body(shapes: Iterable[Shape], mass: float) -> Link:
     return Link("object", with_total_mass(shapes, mass))
 
 
-def _standing_y(shapes: Iterable[Shape], foot: float, x: float = 0.0, z: float = 0.0) -> list[Shape]:
+def _standing_y(
+    shapes: Iterable[Shape], foot: float, x: float = 0.0, z: float = 0.0
+) -> list[Shape]:
     """Places a z-up recipe along +y with its foot at y = ``foot`` and its axis at (x, z)."""
     return list(place(shapes, Pose((x, foot, z)) @ UP_IS_Y))
 

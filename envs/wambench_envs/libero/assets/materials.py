@@ -11,11 +11,11 @@ def paint(name: str, red: float, green: float, blue: float, *, gloss: float = 0.
     return Material(name=name, rgba=rgba, specular=gloss, shininess=gloss)
 
 
-def print_(texture: str, *, repeat: tuple[float, float] = (1.0, 1.0), gloss: float = 0.15) -> Material:
+def print_(
+    texture: str, *, repeat: tuple[float, float] = (1.0, 1.0), gloss: float = 0.15
+) -> Material:
     """Makes a printed or grained surface from a texture key."""
-    return Material(
-        name=texture, texture=texture, repeat=repeat, specular=gloss, shininess=gloss
-    )
+    return Material(name=texture, texture=texture, repeat=repeat, specular=gloss, shininess=gloss)
 
 
 TIN = paint("tin", 0.72, 0.74, 0.77, gloss=0.6)

@@ -318,9 +318,7 @@ FLOORS: dict[str, Painter] = {
     "dark_floor_texture.png": lambda: paint.wood(
         128, (84, 66, 54), (46, 34, 28), seed=21, planks=4
     ),
-    "rustic_floor.png": lambda: paint.wood(
-        128, (164, 122, 82), (104, 70, 42), seed=22, planks=4
-    ),
+    "rustic_floor.png": lambda: paint.wood(128, (164, 122, 82), (104, 70, 42), seed=22, planks=4),
     "light-gray-floor-tile.png": lambda: paint.wood(
         128, (188, 180, 170), (156, 148, 140), seed=23, planks=4
     ),

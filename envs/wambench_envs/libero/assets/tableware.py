@@ -18,9 +18,9 @@ from wambench_envs.props.shapes import Link, Material, Pose, Region, Shape, plac
 def akita_black_bowl() -> Link:
     """Makes the black bowl (10.7 cm across, 5 cm high)."""
     touched = [
-        *lib.solid_round(0.0235, 0.0016, 0.0067, sides=6),
-        *lib.wall_ring(12, (0.0252, 0.0046), (0.0420, 0.0152), 0.0020),
-        *lib.wall_ring(12, (0.0419, 0.0148), (0.0520, 0.0520), 0.0026),
+        *lib.solid_round(0.0235, 0.0016, 0.0067, surface="bowl"),
+        *lib.wall_ring(12, (0.0233, 0.0036), (0.0440, 0.0152), 0.0014, surface="bowl"),
+        *lib.wall_ring(12, (0.0423, 0.0152), (0.0519, 0.0519), 0.0026, surface="bowl"),
     ]
     black = m.paint("black_glaze", 0.07, 0.07, 0.08, gloss=0.7)
     rim = m.paint("black_glaze_rim", 0.30, 0.27, 0.25, gloss=0.5)
@@ -40,9 +40,9 @@ def akita_black_bowl() -> Link:
 def white_bowl() -> Link:
     """Makes the small white bowl."""
     touched = [
-        *lib.solid_round(0.0168, 0.0006, 0.0042, sides=6),
-        *lib.wall_ring(12, (0.0176, 0.0036), (0.0322, 0.0108), 0.0018),
-        *lib.wall_ring(12, (0.0322, 0.0104), (0.0391, 0.0350), 0.0022),
+        *lib.solid_round(0.0168, 0.0006, 0.0042, surface="bowl"),
+        *lib.wall_ring(12, (0.0166, 0.0030), (0.0330, 0.0108), 0.0014, surface="bowl"),
+        *lib.wall_ring(12, (0.0325, 0.0104), (0.0391, 0.0350), 0.0022, surface="bowl"),
     ]
     outer = [(0.0175, 0.0006), (0.0200, 0.0030), (0.0330, 0.0102), (0.0385, 0.0220),
              (0.0408, 0.0355)]  # fmt: skip
@@ -76,8 +76,8 @@ def ramekin() -> Link:
 def plate() -> Link:
     """Makes the flat dinner plate with a raised rim."""
     touched = [
-        *lib.solid_round(0.0300, -0.0003, 0.0060),
-        *lib.wall_ring(10, (0.0300, 0.0002), (0.0655, 0.0142), 0.0046),
+        *lib.solid_round(0.0300, 0.0002, 0.0060, surface="plate"),
+        *lib.wall_ring(8, (0.0306, -0.0001), (0.0660, 0.0142), 0.0050, surface="plate"),
     ]
     white = m.paint("plate_white", 0.92, 0.92, 0.90, gloss=0.4)
     band = m.paint("plate_band", 0.62, 0.30, 0.28, gloss=0.4)
@@ -138,10 +138,14 @@ def mug(
     drawn: list[Shape] = list(lib.vessel(outer, 0.0042, glaze, inside, center=axis))
     drawn.append(
         lib.handle_loop(
-            (x, low_z, high_z), reach, loop, direction=side, radius=bar,
+            (x, low_z, high_z),
+            reach,
+            loop,
+            direction=side,
+            radius=bar,
             width=half_width / bar,
         ).placed(Pose((0.0, cy, 0.0)))
-    )  # fmt: skip
+    )
     for low_b, high_b, material in bands:
         rows = [(r + 0.0005, z) for r, z in _between(outer, low_b, high_b)]
         drawn.append(lib.lathe(rows, material, segments=16, pose=Pose((cx, cy, 0.0))))
@@ -160,17 +164,26 @@ def porcelain_mug() -> Link:
     """Makes the white mug without decoration."""
     return mug(
         axis=(0.0148, -0.0012),
-        rings=[((0.0270, 0.0060), (0.0404, 0.0440), 0.0036), ((0.0412, 0.0432), (0.0428, 0.1084), 0.0048)],
+        rings=[
+            ((0.0270, 0.0060), (0.0404, 0.0440), 0.0036),
+            ((0.0412, 0.0432), (0.0428, 0.1084), 0.0048),
+        ],
         floor=(0.0250, 0.0024, 0.0128),
         handle=(-0.0270, 0.0335, 0.0300, 0.0830),
         handle_width=0.0160,
-        outer=[(0.0240, 0.0024), (0.0290, 0.0060), (0.0400, 0.0300), (0.0440, 0.0560), (0.0450, 0.0850),
-               (0.0448, 0.1086)],
+        outer=[
+            (0.0240, 0.0024),
+            (0.0290, 0.0060),
+            (0.0400, 0.0300),
+            (0.0440, 0.0560),
+            (0.0450, 0.0850),
+            (0.0448, 0.1086),
+        ],
         glaze=m.WHITE_GLAZE,
         inside=None,
         loop=m.WHITE_GLAZE,
         mass=0.01646,
-    )  # fmt: skip
+    )
 
 
 def red_coffee_mug() -> Link:
@@ -187,7 +200,7 @@ def red_coffee_mug() -> Link:
         inside=m.paint("red_glaze_inside", 0.90, 0.86, 0.82, gloss=0.4),
         loop=red,
         mass=0.02935,
-    )  # fmt: skip
+    )
 
 
 def white_yellow_mug() -> Link:
@@ -195,17 +208,26 @@ def white_yellow_mug() -> Link:
     yellow = m.paint("yellow_glaze", 0.93, 0.72, 0.12, gloss=0.5)
     return mug(
         axis=(-0.0187, -0.0004),
-        rings=[((0.0290, 0.0), (0.0335, 0.0215), 0.0082), ((0.0375, 0.0158), (0.0460, 0.1030), 0.0082)],
+        rings=[
+            ((0.0290, 0.0), (0.0335, 0.0215), 0.0082),
+            ((0.0375, 0.0158), (0.0460, 0.1030), 0.0082),
+        ],
         floor=(0.0262, 0.0002, 0.0052),
         handle=(0.0230, 0.0410, 0.0265, 0.0795),
         handle_width=0.0176,
-        outer=[(0.0300, 0.0), (0.0345, 0.0040), (0.0405, 0.0200), (0.0470, 0.0600), (0.0500, 0.1030)],
+        outer=[
+            (0.0300, 0.0),
+            (0.0345, 0.0040),
+            (0.0405, 0.0200),
+            (0.0470, 0.0600),
+            (0.0500, 0.1030),
+        ],
         glaze=m.WHITE_GLAZE,
         inside=yellow,
         loop=yellow,
         mass=0.03091,
         bands=[(0.0010, 0.0440, yellow)],
-    )  # fmt: skip
+    )
 
 
 def frypan() -> Link:
@@ -249,8 +271,8 @@ def moka_pot() -> Link:
     turn = Pose.rotated("z", math.pi / 8)
     lower = [(0.0, foot), (0.0375, foot), (0.0375, -0.0590), (0.0345, -0.0080), (0.0, -0.0080)]
     waist = [(0.0310, -0.0080), (0.0310, -0.0010)]
-    upper = [(0.0, -0.0010), (0.0300, -0.0010), (0.0375, 0.0560), (0.0385, 0.0620), (0.0150, 0.0700),
-             (0.0, 0.0705)]  # fmt: skip
+    upper = [(0.0, -0.0010), (0.0300, -0.0010), (0.0375, 0.0560), (0.0385, 0.0620),
+             (0.0150, 0.0700), (0.0, 0.0705)]  # fmt: skip
     flat = {"segments": 8, "pose": turn}
     spout = lib.polygons(
         [
@@ -283,14 +305,24 @@ def wine_bottle() -> Link:
         *lib.solid_round(0.0070, 0.0900, 0.1580, sides=8),
     ]
     drawn = lib.bottle(
-        [(0.0185, 0.0), (0.0212, 0.003), (0.0212, 0.068), (0.0180, 0.082), (0.0095, 0.102),
-         (0.0078, 0.115), (0.0078, 0.148), (0.0086, 0.149), (0.0086, 0.153), (0.0074, 0.153)],
+        [
+            (0.0185, 0.0),
+            (0.0212, 0.003),
+            (0.0212, 0.068),
+            (0.0180, 0.082),
+            (0.0095, 0.102),
+            (0.0078, 0.115),
+            (0.0078, 0.148),
+            (0.0086, 0.149),
+            (0.0086, 0.153),
+            (0.0074, 0.153),
+        ],
         [(0.0062, 0.1525), (0.0066, 0.1575)],
         m.paint("green_glass", 0.03, 0.09, 0.05, gloss=0.8),
         m.paint("cork", 0.72, 0.52, 0.32, gloss=0.0),
         label=m.print_("wine_label"),
         label_span=(0.018, 0.060),
-    )  # fmt: skip
+    )
     return body([*touched, *place(drawn, Pose((0.0, 0.0, 0.0011)))], 0.01539)
 
 
@@ -322,7 +354,10 @@ def basket() -> Link:
     ]  # fmt: skip
     link = body([*touched, *drawn], 0.13611)
     region = Region(
-        "contain_region", "box", (0.06108, 0.06108, 0.06949),
-        Pose((0.0, 0.0, 0.07185), (0.0, 0.0, 0.0, 1.0)), (0.8, 0.0, 0.0, 0.0),
-    )  # fmt: skip
+        "contain_region",
+        "box",
+        (0.06108, 0.06108, 0.06949),
+        Pose((0.0, 0.0, 0.07185), (0.0, 0.0, 0.0, 1.0)),
+        (0.8, 0.0, 0.0, 0.0),
+    )
     return Link("object", link.shapes, (region,))
