@@ -13,7 +13,6 @@ import pytest
 
 pytest.importorskip("libero", reason="LIBERO is not installed in this environment")
 
-from wambench.protocol import Needs
 from wambench_envs.libero import tasks
 from wambench_envs.libero.assets import PACK_ROOT
 from wambench_envs.libero.env import LiberoEnv
@@ -22,11 +21,13 @@ from wambench_envs.libero.reference import Reference, policy_state, policy_view
 from wambench_envs.libero.robot import low_poly
 from wambench_envs.libero.suite import LiberoSuite
 
+from wambench.protocol import Needs
+
 CAMERAS = ("agentview", "robot0_eye_in_hand")
 CHUNK = 8
 Processor = Callable[[str], str] | None
 
-# A drawer, a stove, groceries on the floor without a mount, a stove with a pot on the kitchen table.
+# A drawer; a stove; groceries on the floor, robot without mount; stove and pot in the kitchen.
 SCENES = [("libero_goal", 0), ("libero_goal", 7), ("libero_object", 3), ("libero_long", 2)]
 
 

@@ -27,7 +27,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from wambench.errors import RuntimeUnavailable, UsageError
+from wambench.errors import UsageError
 from wambench_envs.libero import gl
 
 _VISUAL_GROUP, _COLLISION_GROUP = 1, 0
@@ -99,20 +99,13 @@ class Camera:
             self._gl.make_current()
             mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
             return
-        gl.require_backend()
         self._size = (max(height, self._size[0]), max(width, self._size[1]))
         self.close()
+        self._gl = gl.make_context(*self._size)
         self._model.vis.global_.offheight, self._model.vis.global_.offwidth = self._size
-        try:
-            self._gl = mujoco.GLContext(self._size[1], self._size[0])
-            self._gl.make_current()
-            self._scene = mujoco.MjvScene(self._model, maxgeom=_MAX_GEOMS)
-            self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_150)
-            mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
-        except Exception as error:
-            raise RuntimeUnavailable(
-                f"No OpenGL context ({type(error).__name__}: {error}).", gl.REMEDY
-            ) from error
+        self._scene = mujoco.MjvScene(self._model, maxgeom=_MAX_GEOMS)
+        self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_150)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         if not _OPEN:
             atexit.unregister(_close_all)
             atexit.register(_close_all)  # after the driver's own exit handler, so it runs before

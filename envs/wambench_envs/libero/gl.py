@@ -1,8 +1,11 @@
 """Chooses how MuJoCo gets an OpenGL context without a screen.
 
 Non-obvious behaviours
-    - MuJoCo reads `MUJOCO_GL` when it first makes a context; a later change has no effect. A value
-      the user set is never overridden.
+    - MuJoCo picks its context class from `MUJOCO_GL` when it is *imported*; unset means GLFW, which
+      needs a screen. `make_context` picks the class when the first picture is due, so the order of
+      imports does not matter. A value the user set is never overridden.
+    - Where `MUJOCO_GL` is unset, a parent process may have left `PYOPENGL_PLATFORM` in the
+      environment; another choice than that would then fail inside PyOpenGL.
     - EGL needs no display but a driver; a machine may have `libEGL` and no usable device, which
       shows only when a display is initialised. That is tried in a subprocess of about 50 ms, since
       a half-initialised driver cannot be unloaded.
@@ -13,9 +16,11 @@ Non-obvious behaviours
 from __future__ import annotations
 
 import ctypes.util
+import importlib
 import os
 import subprocess
 import sys
+from typing import Any
 
 from wambench.errors import RuntimeUnavailable
 
@@ -58,7 +63,10 @@ def choose_backend() -> str:
     """Sets `MUJOCO_GL` where it is unset and returns it: `egl`, `osmesa` or `disable`."""
     chosen = os.environ.get("MUJOCO_GL", "").strip().lower()
     if not chosen and sys.platform == "linux":
-        if _egl_works():
+        inherited = os.environ.get("PYOPENGL_PLATFORM", "").lower()
+        if inherited in ("egl", "osmesa"):
+            chosen = inherited
+        elif _egl_works():
             chosen = "egl"
         else:
             chosen = "osmesa" if ctypes.util.find_library("OSMesa") else "disable"
@@ -66,11 +74,25 @@ def choose_backend() -> str:
     return chosen or "default"
 
 
-def require_backend() -> None:
-    """Refuses to render where no OpenGL is to be had.
+def make_context(height: int, width: int) -> Any:
+    """A MuJoCo OpenGL context, current.
+
+    Args:
+        height: Rows of its own buffer; MuJoCo draws into another one.
+        width: Columns.
 
     Raises:
-        RuntimeUnavailable: There is none.
+        RuntimeUnavailable: There is no OpenGL to be had.
     """
-    if choose_backend() in ("disable", "disabled", "off", "false", "0"):
+    backend = choose_backend()
+    if backend in ("disable", "disabled", "off", "false", "0"):
         raise RuntimeUnavailable("Images are asked for but there is no OpenGL.", REMEDY)
+    module = f"mujoco.{backend}" if backend in ("egl", "osmesa") else "mujoco"
+    try:
+        context = importlib.import_module(module).GLContext(width, height)
+        context.make_current()
+    except Exception as error:  # each driver has errors of its own
+        raise RuntimeUnavailable(
+            f"OpenGL by {backend} does not work ({type(error).__name__}: {error}).", REMEDY
+        ) from error
+    return context

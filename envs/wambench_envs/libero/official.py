@@ -62,13 +62,18 @@ def required_models() -> list[str]:
     return sorted(path.relative_to(PACK_ROOT).as_posix() for path in PACK_ROOT.rglob("*.xml"))
 
 
-def missing_files(source: Path) -> list[str]:
-    """What the tasks need and `source` lacks, relative to it, in order."""
+def required_files(source: Path) -> list[str]:
+    """Every file the 130 tasks load, relative to `source`, in order."""
     needed = {f"textures/{name}" for name in STYLED_TEXTURES}
     for model in required_models():
         needed.add(model)
         needed.update(_references(source, model))
-    return sorted(name for name in needed if not _present(source / name))
+    return sorted(needed)
+
+
+def missing_files(source: Path) -> list[str]:
+    """What the tasks need and `source` lacks, relative to it, in order."""
+    return [name for name in required_files(source) if not _present(source / name)]
 
 
 def _references(source: Path, model: str) -> Iterator[str]:
@@ -183,12 +188,10 @@ def _fetch(folder: Path) -> Path:
         ) from error
 
 
-def tree_hash(folder: Path) -> str:
-    """SHA-256 over the relative paths and contents of all files of an asset folder."""
+def assets_hash(folder: Path) -> str:
+    """SHA-256 over the paths and contents of every file of an asset folder that the tasks load."""
     digest = hashlib.sha256()
-    for path in sorted(
-        p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts
-    ):
-        digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    for name in required_files(folder):
+        content = (folder / name).read_bytes() if (folder / name).is_file() else b"missing"
+        digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
     return digest.hexdigest()

@@ -15,10 +15,10 @@ from typing import Literal
 from wambench.env import BenchmarkEnv
 from wambench.errors import RuntimeUnavailable, UsageError
 from wambench.protocol import Backend, Check, Needs, SuiteSpec, Task
+from wambench_envs.libero import upstream
 from wambench_envs.libero.assets import PACK_ROOT
 from wambench_envs.libero.official import REMEDY, official_assets_dir
 from wambench_envs.libero.tasks import canonical_suite, load_tasks
-from wambench_envs.libero.upstream import RUNTIME
 
 BackendChoice = Literal["auto", "official", "embedded"]
 
@@ -65,7 +65,7 @@ class LiberoSuite:
             control_hz=20.0,
             hold_action=(0.0,) * 7,
         )
-        self.runtime = RUNTIME
+        self.runtime = upstream.RUNTIME
 
     def tasks(self) -> Sequence[Task]:
         """All tasks, in upstream's order."""
@@ -73,6 +73,7 @@ class LiberoSuite:
 
     def make_env(self, task: Task, needs: Needs) -> BenchmarkEnv:
         """Builds the environment of one task."""
+        upstream.prepare()
         from wambench_envs.libero.env import LiberoEnv
         from wambench_envs.libero.robot import low_poly
 

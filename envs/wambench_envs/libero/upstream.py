@@ -139,6 +139,22 @@ def _private_config() -> str:
     return folder
 
 
+def prepare() -> None:
+    """Checks versions and imports MuJoCo, with words for what can go wrong.
+
+    Raises:
+        RuntimeUnavailable: A package is missing or at another version, or MuJoCo finds no OpenGL.
+    """
+    check_versions()
+    backend = gl.choose_backend()
+    try:
+        importlib.import_module("mujoco")
+    except Exception as error:  # PyOpenGL raises AttributeError where its library is missing
+        raise RuntimeUnavailable(
+            f"MuJoCo cannot be imported with MUJOCO_GL={backend}: {_one_line(error)}.", gl.REMEDY
+        ) from error
+
+
 @lru_cache(maxsize=1)
 def load() -> ModuleType:
     """Imports the upstream packages and returns `libero.libero.envs`.
@@ -146,8 +162,7 @@ def load() -> ModuleType:
     Raises:
         RuntimeUnavailable: They are missing, at other versions, or cannot be imported.
     """
-    check_versions()
-    gl.choose_backend()
+    prepare()
     before = os.environ.get("LIBERO_CONFIG_PATH")
     os.environ["LIBERO_CONFIG_PATH"] = _private_config()
     try:
@@ -155,10 +170,9 @@ def load() -> ModuleType:
             if "robosuite" not in sys.modules:
                 _preload_robosuite_macros()
             return importlib.import_module("libero.libero.envs")
-    except Exception as error:  # PyOpenGL raises AttributeError where its library is missing
-        graphics = any(word in str(error) for word in ("EGL", "OSMesa", "OpenGL", "glGet"))
+    except Exception as error:  # a broken installation fails in many ways
         raise RuntimeUnavailable(
-            f"LIBERO cannot be imported: {_one_line(error)}.", gl.REMEDY if graphics else SETUP
+            f"LIBERO cannot be imported: {_one_line(error)}.", SETUP
         ) from error
     finally:
         if before is None:
