@@ -58,7 +58,7 @@ def pick_and_place(scene: Scene, step: PickAndPlace) -> Skill:
     """Picks an object up and puts it down, trying again with another grasp when it slips."""
     for attempt in range(ATTEMPTS):
         planner = Planner(scene)
-        plans = _pick_plans(scene, planner, step)
+        plans = _pick_plans(scene, planner, step, 1 + attempt * RETRY_SHIFT)
         if not plans:
             log.debug("attempt %d: no grasp of %s", attempt, step.object)
             yield from _let_go(scene)
@@ -77,14 +77,14 @@ def pick_and_place(scene: Scene, step: PickAndPlace) -> Skill:
     return False
 
 
-def _pick_plans(scene: Scene, planner: Planner, step: PickAndPlace) -> list[PickPlan]:
+def _pick_plans(scene: Scene, planner: Planner, step: PickAndPlace, wanted: int) -> list[PickPlan]:
     """Grasps that allow the object to be put down, or any grasp where none does."""
     spec = GRASPS[scene.env.categories[step.object]]
     for spot in find_spots(scene, step.object, step.relation, step.target):
-        if plans := planner.pick_plans(step.object, spec, spot):
+        if plans := planner.pick_plans(step.object, spec, spot, wanted):
             return plans
     log.debug("no grasp of %s that allows to put it down", step.object)
-    return planner.pick_plans(step.object, spec, None)
+    return planner.pick_plans(step.object, spec, None, wanted)
 
 
 def _carry_and_place(scene: Scene, step: PickAndPlace) -> Skill:

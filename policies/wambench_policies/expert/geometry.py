@@ -6,6 +6,7 @@ column vectors. Frames are named at the point of use; `Pose` itself does not kno
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,8 +68,8 @@ def about_z(angle: float) -> Array:
 
 def angle_between(first: Array, second: Array) -> float:
     """Angle in rad of the rotation that takes one (3, 3) rotation to another."""
-    cosine = 0.5 * (float(np.sum(first * second)) - 1.0)
-    return float(np.arccos(np.clip(cosine, -1.0, 1.0)))
+    cosine = 0.5 * (float(np.vdot(first, second)) - 1.0)
+    return math.acos(min(1.0, max(-1.0, cosine)))
 
 
 def gripper_rotation(closing: Array, approach: Array) -> Array:

@@ -43,10 +43,8 @@ YAW_OFFSETS = tuple(
 """Turns of the object about the vertical between pick and place, preferred ones first."""
 HELD_OPENING = 0.05
 """Distance in m between the fingers that is assumed when putting something down."""
-MOST_TRIED = 16
-"""How many grasps are tried at the place as well; bounds the time of planning."""
-ENOUGH = 6
-"""How many complete grasps are wanted before the cheapest is taken."""
+MOST_FAILURES = 12
+"""After how many grasps that cannot be put down the search is given up; bounds its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,31 +97,41 @@ class Planner:
 
     # ---- pick --------------------------------------------------------------------------------
 
-    def pick_plans(self, name: str, spec: GraspSpec, spot: Spot | None) -> list[PickPlan]:
-        """Feasible ways to pick an object up, best first.
+    def pick_plans(
+        self, name: str, spec: GraspSpec, spot: Spot | None, wanted: int = 1
+    ) -> list[PickPlan]:
+        """The cheapest feasible ways to pick an object up, best first.
+
+        Best-first search: travel alone is a lower bound of a plan's cost, so it can stop once the
+        plans found are cheaper than the mere travel of the next candidate.
 
         Args:
             name: The object.
             spec: How its kind is held.
             spot: Where it will go, or None if it only has to be held.
+            wanted: How many plans, where there are so many.
         """
         scene = self.scene
         pose = scene.pose(name)
         candidates = grasps(spec, scene.shape(name), pose)
-        candidates.sort(key=lambda grasp: self._travel_cost(grasp))
-        plans = [plan for grasp in candidates if (plan := self._pick_plan(grasp)) is not None]
-        plans.sort(key=lambda plan: plan.cost)
-        if spot is None:
-            return plans
-        whole: list[PickPlan] = []
-        for plan in plans[:MOST_TRIED]:
-            in_hand = plan.grasp.pose.inverse() @ pose
-            put = next(self.place_plans(name, in_hand, spot, plan.q, YAW_OFFSETS[::3]), None)
-            if put is not None:
-                whole.append(replace(plan, cost=plan.cost + put.cost))
-                if len(whole) == ENOUGH:
-                    break
-        return sorted(whole, key=lambda plan: plan.cost)
+        travel = sorted((self._travel_cost(grasp), k) for k, grasp in enumerate(candidates))
+        plans: list[PickPlan] = []
+        failures = 0
+        for least, k in travel:
+            plans.sort(key=lambda plan: plan.cost)
+            if len(plans) >= wanted and plans[wanted - 1].cost <= least:
+                break
+            plan = self._pick_plan(candidates[k], least)
+            if plan is not None and spot is not None:
+                in_hand = plan.grasp.pose.inverse() @ pose
+                put = next(self.place_plans(name, in_hand, spot, plan.q, YAW_OFFSETS[::3]), None)
+                plan = None if put is None else replace(plan, cost=plan.cost + put.cost)
+                failures += put is None
+            if plan is not None:
+                plans.append(plan)
+            elif failures > MOST_FAILURES:
+                break
+        return sorted(plans, key=lambda plan: plan.cost)
 
     def _travel_cost(self, grasp: Grasp) -> float:
         turn = angle_between(self.grip_now.rotation, grasp.pose.rotation) / RADIANS_PER_STEP
@@ -131,7 +139,7 @@ class Planner:
         squeeze = max(0.0, grasp.width - (MAX_OPENING - 0.012)) * 2000.0
         return max(turn, move / METRES_PER_STEP) + squeeze
 
-    def _pick_plan(self, grasp: Grasp) -> PickPlan | None:
+    def _pick_plan(self, grasp: Grasp, travel: float) -> PickPlan | None:
         above = grasp.pose.back(grasp.retreat)
         high = self._ik(above, self.q_now)
         if high is None or self.collisions.hits(high.q, grasp.opening):
@@ -139,7 +147,7 @@ class Planner:
         low = self._ik(grasp.pose, high.q)
         if low is None or self.collisions.hits(low.q, grasp.opening):
             return None
-        cost = self._travel_cost(grasp) + discomfort(high) + discomfort(low)
+        cost = travel + discomfort(high) + discomfort(low)
         return PickPlan(above, grasp, low.q, cost)
 
     # ---- place -------------------------------------------------------------------------------

@@ -83,6 +83,7 @@ class Scene:
             [geom for geom in solid if int(body[geom]) not in fixed_robot], dtype=np.int64
         )
         self.rest = self.arm_q()
+        self._geoms: dict[str, frozenset[int]] = {}
 
     # ---- the robot ---------------------------------------------------------------------------
 
@@ -114,16 +115,18 @@ class Scene:
 
     def shape(self, name: str) -> Shape:
         """Solid parts of an object or fixture in its own frame, at its present joint values."""
-        return body_shape(self.model, self.live, self.body(name))
+        return body_shape(self.model, self.live, self.body(name), self.geoms(name))
 
     def geoms(self, name: str) -> frozenset[int]:
         """Solid geoms of an object or fixture."""
-        bodies = subtree(self.model, self.body(name))
-        return frozenset(
-            geom
-            for geom in range(self.model.ngeom)
-            if int(self.model.geom_bodyid[geom]) in bodies and is_solid(self.model, geom)
-        )
+        if name not in self._geoms:
+            bodies = subtree(self.model, self.body(name))
+            self._geoms[name] = frozenset(
+                geom
+                for geom in range(self.model.ngeom)
+                if int(self.model.geom_bodyid[geom]) in bodies and is_solid(self.model, geom)
+            )
+        return self._geoms[name]
 
     def region_pose(self, name: str) -> Pose:
         """World pose of the site of a region."""

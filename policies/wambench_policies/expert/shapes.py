@@ -85,19 +85,20 @@ def is_solid(model: mujoco.MjModel, geom: int) -> bool:
     return bool(model.geom_contype[geom] or model.geom_conaffinity[geom])
 
 
-def body_shape(model: mujoco.MjModel, data: mujoco.MjData, root: int) -> Shape:
+def body_shape(
+    model: mujoco.MjModel, data: mujoco.MjData, root: int, geoms: frozenset[int]
+) -> Shape:
     """Shape of a body and of everything below it, in the frame of that body.
 
     Args:
         model: The model.
         data: Where joints inside the subtree are read from.
         root: Body id.
+        geoms: Solid geoms of the body and of those below it.
     """
     inverse = Pose(data.xpos[root].copy(), data.xmat[root].reshape(3, 3).copy()).inverse()
-    bodies = subtree(model, root)
     parts = []
-    for geom in range(model.ngeom):
-        if int(model.geom_bodyid[geom]) in bodies and is_solid(model, geom):
-            pose = Pose(data.geom_xpos[geom], data.geom_xmat[geom].reshape(3, 3))
-            parts.append(Part(geom, (inverse @ pose).apply(geom_points(model, geom))))
+    for geom in sorted(geoms):
+        pose = Pose(data.geom_xpos[geom], data.geom_xmat[geom].reshape(3, 3))
+        parts.append(Part(geom, (inverse @ pose).apply(geom_points(model, geom))))
     return Shape(tuple(parts))
