@@ -196,7 +196,7 @@ def _run(command: list[str], runtime: Runtime, tell: Callable[[str], None]) -> N
         for line in process.stdout:
             tail = [*tail[-30:], line.rstrip()]
             if line.startswith(("Collecting ", "Installing collected", "Requirement already")):
-                tell(line.strip()[:100])
+                tell(line.split(" (from ")[0].strip()[:100])
     if process.returncode:
         reason = next(
             (text for text in reversed(tail) if "ERROR" in text), tail[-1] if tail else ""
