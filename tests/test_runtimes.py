@@ -115,3 +115,19 @@ def test_workers_of_a_runtime_see_the_packages_they_need_and_no_others(tmp_path:
     found = sorted(link.name for link in Path(path).iterdir())
     assert found == ["wambench", "wambench_envs", "wambench_example", "wambench_policies"]
     assert (Path(path) / "wambench" / "protocol.py").exists()
+
+
+def pins(file: Path) -> dict[str, str]:
+    """Distribution to version in a requirements or constraints file."""
+    lines = (line.split("#")[0].strip() for line in file.read_text().splitlines())
+    parts = (line.split("==") for line in lines if "==" in line)
+    return {name.lower().replace("_", "-"): version for name, version in parts}
+
+
+def test_the_pins_of_libero_agree_with_those_of_a_fresh_install() -> None:
+    root = Path(__file__).parent.parent
+    libero = pins(root / "envs" / "wambench_envs" / "libero" / "requirements.txt")
+    everything = pins(root / "constraints.txt")
+    not_installable_with_dependencies = {"hf-libero", "robosuite"}
+    assert set(libero) - set(everything) == not_installable_with_dependencies
+    assert {k: v for k, v in libero.items() if k in everything and everything[k] != v} == {}
