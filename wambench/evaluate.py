@@ -229,11 +229,12 @@ def _run_missing(
             policy_arguments=run.info.config.policy_arguments,
             video=asdict(video),
         )
-        wanted = execution.workers or default_workers()
-        progress.note("starting workers")
-        pool = WorkerPool(
-            min(wanted, len(missing)), setup, interpreter, (reference.target,), run.path / "logs"
+        workers = min(execution.workers or default_workers(), len(missing))
+        progress.note(
+            f"{suite.spec.name}, backend {suite.spec.backend}: {len(missing)} episodes to run, "
+            f"{workers} worker{'s' * (workers > 1)}, results in {run.path}"
         )
+        pool = WorkerPool(workers, setup, interpreter, (reference.target,), run.path / "logs")
 
         def keep(record: EpisodeRecord) -> None:
             run.append(record)

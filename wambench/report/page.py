@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import io
 import json
 from pathlib import Path
@@ -10,12 +11,36 @@ from pathlib import Path
 import jinja2
 
 from wambench.report.console import format_errors, format_rate
-from wambench.report.summary import RunSummary
+from wambench.report.summary import ERROR_OUTCOMES, RunSummary
+from wambench.results.record import Seconds
 from wambench.results.run import RunDirectory
 
 
+def write_tasks_csv(run: RunDirectory, summary: RunSummary) -> Path:
+    """Writes `tasks.csv` into the run directory, one line per task, and returns its path."""
+    columns = ("successes", "trials", "planned", "mean_steps")
+    path = run.path / "tasks.csv"
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(
+            ["suite", "backend", "policy", "seed", "task", "instruction", *columns]
+            + ["success_rate", "ci_low", "ci_high", *ERROR_OUTCOMES, *Seconds.model_fields]
+        )
+        config = run.info.config
+        for index, task in summary.tasks.items():
+            writer.writerow(
+                [config.suite, config.backend, config.policy, config.seed, index, task.label]
+                + [getattr(task, column) for column in columns]
+                + [task.rate, *task.interval]
+                + [task.errors.get(outcome, 0) for outcome in ERROR_OUTCOMES]
+                + [round(value, 3) for value in task.seconds.model_dump().values()]
+            )
+    return path
+
+
 def write_report(run: RunDirectory, summary: RunSummary) -> Path:
-    """Writes `report.html` into the run directory and returns its path."""
+    """Writes `report.html` and `tasks.csv` into the run directory; returns the page's path."""
+    write_tasks_csv(run, summary)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("wambench.report"),
         autoescape=True,
