@@ -10,7 +10,7 @@ import numpy as np
 from wambench_policies.expert.geometry import Array
 from wambench_policies.expert.grasps import GRASPS
 from wambench_policies.expert.placement import find_spots, is_there
-from wambench_policies.expert.plan import PickAndPlace, Plan
+from wambench_policies.expert.plan import PickAndPlace, Plan, Step
 from wambench_policies.expert.planning import PickPlan, Planner
 from wambench_policies.expert.scene import Scene
 from wambench_policies.expert.skills import (
@@ -23,6 +23,7 @@ from wambench_policies.expert.skills import (
     opened_to,
     place,
     reach,
+    retreat,
     transit,
 )
 
@@ -34,6 +35,8 @@ LIFT = 0.05
 """Height in m of the test lift."""
 ROUNDS = 3
 """How often a finished plan is looked over again for objects that did not stay in their place."""
+RETREAT = 0.07
+"""Distance in m by which the hand draws back from what it has put down."""
 LOST = 0.05
 """Distance in m that an object may move in the hand before it counts as dropped."""
 RETRY_SHIFT = 3
@@ -43,15 +46,29 @@ RETRY_SHIFT = 3
 def execute(scene: Scene, plan: Plan) -> Generator[Array, None, None]:
     """Actions of a whole episode; holds still when the plan is done or has been given up."""
     for step in plan:
-        yield from pick_and_place(scene, step)
+        yield from perform(scene, step)
     for _ in range(ROUNDS):
         for step in plan:
-            if not is_there(scene, step.object, step.relation, step.target):
-                yield from pick_and_place(scene, step)
+            if not looks_done(scene, step):
+                yield from perform(scene, step)
         yield np.zeros(7)
     log.debug("out of ideas")
     while True:
         yield np.zeros(7)
+
+
+def perform(scene: Scene, step: Step) -> Skill:
+    """Carries one step of a plan out."""
+    match step:
+        case PickAndPlace():
+            return (yield from pick_and_place(scene, step))
+
+
+def looks_done(scene: Scene, step: Step) -> bool:
+    """Whether the effect of a step is there, as far as the expert can tell."""
+    match step:
+        case PickAndPlace():
+            return is_there(scene, step.object, step.relation, step.target)
 
 
 def pick_and_place(scene: Scene, step: PickAndPlace) -> Skill:
@@ -103,7 +120,9 @@ def _carry_and_place(scene: Scene, step: PickAndPlace) -> Skill:
     if float(np.linalg.norm(slipped)) > LOST:
         log.debug("%s was lost on the way", step.object)
         return False
-    return (yield from place(scene, step.object, put.down, spot.xy))
+    yield from place(scene, step.object, put.down, spot.xy)
+    yield from retreat(scene, RETREAT)
+    return True
 
 
 def _let_go(scene: Scene) -> Skill:

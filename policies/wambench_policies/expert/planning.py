@@ -43,7 +43,7 @@ YAW_OFFSETS = tuple(
 """Turns of the object about the vertical between pick and place, preferred ones first."""
 HELD_OPENING = 0.05
 """Distance in m between the fingers that is assumed when putting something down."""
-MOST_FAILURES = 12
+MOST_FAILURES = 6
 """After how many grasps that cannot be put down the search is given up; bounds its time."""
 
 

@@ -166,8 +166,15 @@ def lift(scene: Scene, name: str, height: float) -> Skill:
     return float(scene.pose(name).position[2]) - object_height > 0.3 * risen
 
 
+def retreat(scene: Scene, distance: float) -> Skill:
+    """Draws the open hand back against its approach direction by a distance in m."""
+    here = scene.grip()
+    path = straight_path([here, here.back(distance)])
+    return (yield from follow(scene, path, fingers(OPEN), distance=0.02, angle=0.5))
+
+
 def place(scene: Scene, name: str, down: Pose, xy: Array) -> Skill:
-    """Goes straight down until the held object rests on something, then lets go and rises.
+    """Lowers a held object until it rests on something, then lets go of it.
 
     Args:
         scene: The scene.
@@ -175,6 +182,9 @@ def place(scene: Scene, name: str, down: Pose, xy: Array) -> Skill:
         down: World pose of the grip site at which the object should just stand.
         xy: (2,) world coordinates in m at which the object's origin should come to rest; `down` is
             shifted for what the object has slipped in the hand.
+
+    Returns:
+        True: where nothing is met, the object is let go at `down`.
     """
     in_hand = scene.grip().inverse() @ scene.pose(name)
     down = down.shifted(np.append(xy - (down @ in_hand).position[:2], 0.0))
@@ -182,7 +192,4 @@ def place(scene: Scene, name: str, down: Pose, xy: Array) -> Skill:
     yield from follow(
         scene, path, fingers(CLOSE), 0.004, 0.1, speed=0.7, until=lambda: scene.touches_world(name)
     )
-    yield from release(scene, scene.grip())
-    here = scene.grip()
-    yield from follow(scene, straight_path([here, here.back(0.07)]), fingers(OPEN), 0.02, 0.5)
-    return True
+    return (yield from release(scene, scene.grip()))
