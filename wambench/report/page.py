@@ -12,29 +12,41 @@ import jinja2
 
 from wambench.report.console import format_errors, format_rate
 from wambench.report.summary import ERROR_OUTCOMES, RunSummary
-from wambench.results.record import Seconds
 from wambench.results.run import RunDirectory
 
 
 def write_tasks_csv(run: RunDirectory, summary: RunSummary) -> Path:
     """Writes `tasks.csv` into the run directory, one line per task, and returns its path."""
-    columns = ("successes", "trials", "planned", "mean_steps")
+    config = run.info.config
+    lines = []
+    for index, task in summary.tasks.items():
+        low, high = task.interval
+        errors = {outcome: task.errors.get(outcome, 0) for outcome in ERROR_OUTCOMES}
+        seconds = {f"{kind}_s": round(s, 3) for kind, s in task.seconds.model_dump().items()}
+        lines.append(
+            {
+                "suite": config.suite,
+                "backend": config.backend,
+                "policy": config.policy,
+                "seed": config.seed,
+                "task": index,
+                "instruction": task.label,
+                "successes": task.successes,
+                "trials": task.trials,
+                "planned": task.planned,
+                "success_rate": task.rate,
+                "ci_low": low,
+                "ci_high": high,
+                "mean_steps": task.mean_steps,
+                **errors,
+                **seconds,
+            }
+        )
     path = run.path / "tasks.csv"
     with open(path, "w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(
-            ["suite", "backend", "policy", "seed", "task", "instruction", *columns]
-            + ["success_rate", "ci_low", "ci_high", *ERROR_OUTCOMES, *Seconds.model_fields]
-        )
-        config = run.info.config
-        for index, task in summary.tasks.items():
-            writer.writerow(
-                [config.suite, config.backend, config.policy, config.seed, index, task.label]
-                + [getattr(task, column) for column in columns]
-                + [task.rate, *task.interval]
-                + [task.errors.get(outcome, 0) for outcome in ERROR_OUTCOMES]
-                + [round(value, 3) for value in task.seconds.model_dump().values()]
-            )
+        writer = csv.DictWriter(file, lines[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(lines)
     return path
 
 
