@@ -17,7 +17,7 @@ from wambench.errors import RuntimeUnavailable, UsageError
 from wambench.protocol import Backend, Check, Needs, SuiteSpec, Task
 from wambench_envs.libero import upstream
 from wambench_envs.libero.assets import PACK_ROOT
-from wambench_envs.libero.official import REMEDY, official_assets_dir
+from wambench_envs.libero.official import REMEDY, install_assets, official_assets_dir
 from wambench_envs.libero.tasks import canonical_suite, load_tasks
 
 BackendChoice = Literal["auto", "official", "embedded"]
@@ -87,6 +87,10 @@ class LiberoSuite:
         from wambench_envs.libero.doctor import provenance
 
         return provenance(self.spec.backend)
+
+    def install_assets(self, source: Path | None) -> Path:
+        """Installs the official assets from a folder, or from the Hugging Face hub when None."""
+        return install_assets(source)
 
     def doctor(self) -> Iterator[Check]:
         """Checks the installation."""
