@@ -1,4 +1,24 @@
-"""Scripted expert from privileged state: skills, and plans made of them."""
+"""Scripted expert: skills, and plans made of them, from privileged state and real actions.
+
+From the goal of a task down to one action:
+
+    policy.py      the wambench policy: one suspended generator of actions per episode
+    plan.py        goal predicates to a short list of steps, or the reason why there is none
+    execution.py   carries a plan out: choose, move, look whether it worked, try again
+    planning.py    which grasp, which way to put it down, which path, at what cost
+    placement.py   where `On` and `In` want a thing
+    grasps.py      how each category is held: the one table of grasp specs
+    skills.py      transit, reach, grasp, lift, place, release, retreat; they know no task
+    motion.py      paths of the hand and the OSC_POSE actions that follow them
+    collision.py   would the arm, the hand and what it holds touch anything?
+    ik.py          forward kinematics, Jacobian, damped-least-squares inverse kinematics
+    shapes.py      collision geoms as point sets
+    scene.py       a read-only view of the simulator, and scratch data to try things in
+    geometry.py    rotations and poses
+
+A new kind of goal is a step in `plan.py`, a case in `execution.py` and, where the hand has to do
+something new, a skill; a new object is a line in `grasps.py`.
+"""
 
 from wambench_policies.expert.policy import Expert
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from wambench_policies.expert.geometry import Array
 from wambench_policies.expert.scene import Scene
+from wambench_policies.expert.shapes import subtree
 
 STACK_TOLERANCE = 0.03
 """Distance in m between origins within which one object is `On` another; LIBERO's `check_ontop`."""
@@ -54,14 +55,14 @@ def find_spots(scene: Scene, held: str, relation: str, target: str) -> list[Spot
 
 
 def is_there(scene: Scene, name: str, relation: str, target: str) -> bool:
-    """Whether an object already rests where a goal predicate wants it, as far as can be seen."""
+    """Whether an object already rests where a goal predicate wants it."""
     centre, axes, _ = _target(scene, target)
-    offset = scene.pose(name).position[:2] - centre[:2]
+    offset = scene.pose(name).position - centre
+    touching = scene.touching(name)
     if target in scene.env.object_bodies:
-        near = float(np.linalg.norm(offset)) < STACK_TOLERANCE
-    else:
-        near = bool(np.all(np.abs(np.linalg.solve(axes[:2], offset)) < 1.0))
-    return near and scene.touches_world(name)
+        near = float(np.linalg.norm(offset[:2])) < STACK_TOLERANCE and offset[2] >= 0.0
+        return bool(near and touching & subtree(scene.model, scene.body(target)))
+    return bool(touching) and bool(np.all(np.abs(np.linalg.solve(axes[:2], offset[:2])) < 1.0))
 
 
 def _target(scene: Scene, target: str) -> tuple[Array, Array, str | None]:

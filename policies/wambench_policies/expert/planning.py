@@ -54,13 +54,11 @@ class PlacePlan:
     Attributes:
         above: World pose of the grip site from which to go straight down.
         down: World pose of the grip site at which to let go.
-        q: Arm joints in rad at `down`.
         cost: In control steps; lower is better.
     """
 
     above: Pose
     down: Pose
-    q: Array
     cost: float
 
 
@@ -121,7 +119,7 @@ class Planner:
             plans.sort(key=lambda plan: plan.cost)
             if len(plans) >= wanted and plans[wanted - 1].cost <= least:
                 break
-            plan = self._pick_plan(candidates[k], least)
+            plan = self._pick_plan(candidates[k], scene.geoms(name), least)
             if plan is not None and spot is not None:
                 in_hand = plan.grasp.pose.inverse() @ pose
                 put = next(self.place_plans(name, in_hand, spot, plan.q, YAW_OFFSETS[::3]), None)
@@ -139,7 +137,7 @@ class Planner:
         squeeze = max(0.0, grasp.width - (MAX_OPENING - 0.012)) * 2000.0
         return max(turn, move / METRES_PER_STEP) + squeeze
 
-    def _pick_plan(self, grasp: Grasp, travel: float) -> PickPlan | None:
+    def _pick_plan(self, grasp: Grasp, own: frozenset[int], travel: float) -> PickPlan | None:
         above = grasp.pose.back(grasp.retreat)
         high = self._ik(above, self.q_now)
         if high is None or self.collisions.hits(high.q, grasp.opening):
@@ -147,6 +145,10 @@ class Planner:
         low = self._ik(grasp.pose, high.q)
         if low is None or self.collisions.hits(low.q, grasp.opening):
             return None
+        # What the fingers sweep while they close must hold nothing but the object.
+        for opening in (0.5 * (grasp.opening + grasp.width), grasp.width + 0.004):
+            if self.collisions.hits(low.q, opening, ignore=own):
+                return None
         cost = travel + discomfort(high) + discomfort(low)
         return PickPlan(above, grasp, low.q, cost)
 
@@ -196,20 +198,19 @@ class Planner:
             if high is None or self.collisions.hits(high.q, HELD_OPENING, name, in_hand, ignore):
                 continue
             cost = abs(yaw) / RADIANS_PER_STEP * 0.5 + discomfort(low) + discomfort(high)
-            yield PlacePlan(above, down, low.q, cost)
+            yield PlacePlan(above, down, cost)
 
     # ---- paths -------------------------------------------------------------------------------
 
-    def transit(self, goal: Pose, held: str | None = None, in_hand: Pose | None = None) -> Path:
+    def transit(self, goal: Pose, held: str | None = None) -> Path:
         """A path from the present pose to a goal, over everything in between.
 
         Args:
             goal: World pose of the grip site at the end.
             held: Object in the hand, if any.
-            in_hand: Its pose in the frame of the grip site.
         """
         start = self.grip_now
-        height = self._transit_height(start, goal, held, in_hand)
+        height = self._transit_height(start, goal, held)
         waypoints = [start]
         if start.position[2] < height:
             waypoints.append(start.shifted(np.array([0.0, 0.0, height - start.position[2]])))
@@ -225,14 +226,12 @@ class Planner:
             joints.append(solve_ik(self.scene.arm, waypoint, joints[-1], self.scene.rest).q)
         return joint_path(self.scene.arm, joints)
 
-    def _transit_height(
-        self, start: Pose, goal: Pose, held: str | None, in_hand: Pose | None
-    ) -> float:
+    def _transit_height(self, start: Pose, goal: Pose, held: str | None) -> float:
         """World z in m at which the grip site clears everything near the straight way."""
         scene = self.scene
         below, radius = TIP_REACH, 0.045
         ignore: frozenset[int] = frozenset()
-        if held is not None and in_hand is not None:
+        if held is not None:
             ignore = scene.geoms(held)
             points = scene.shape(held).moved(scene.pose(held)).points - start.position
             below = max(below, -float(points[:, 2].min()))

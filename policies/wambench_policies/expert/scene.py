@@ -5,8 +5,8 @@ collision tests) is tried in a second `MjData` of the same model.
 
 Non-obvious behaviours
     - The environment may rebuild its model at a reset, so a scene belongs to one episode.
-    - Contacts in the simulator's data are those of the last physics substep that began, at most
-      2 ms old.
+    - Poses and contacts in the simulator's data are those at the beginning of the last physics
+      substep, 2 ms old; joint values are those at its end.
 """
 
 from __future__ import annotations
@@ -57,8 +57,7 @@ class Scene:
         rest: (N,) arm joints in rad at the start of the episode, which the controller's null space
             pulls towards.
         robot_geoms: Solid geoms that move with the arm.
-        hand_geoms: Those of them that move with the hand.
-        obstacle_geoms: All other solid geoms.
+        obstacle_geoms: (M,) all other solid geoms, without the fixed parts of the robot.
     """
 
     def __init__(self, env: Simulator) -> None:
@@ -72,11 +71,9 @@ class Scene:
         # One finger opens towards positive, the other towards negative joint values.
         self.finger_signs = np.array([np.sign(np.sum(joint.range)) for joint in fingers])
         moving = subtree(self.model, int(self.model.jnt_bodyid[self.arm.joints[0]]))
-        hand = subtree(self.model, int(self.model.jnt_bodyid[self.arm.joints[-1]]))
         solid = [geom for geom in range(self.model.ngeom) if is_solid(self.model, geom)]
         body = self.model.geom_bodyid
         self.robot_geoms = frozenset(geom for geom in solid if int(body[geom]) in moving)
-        self.hand_geoms = frozenset(geom for geom in solid if int(body[geom]) in hand)
         mount = int(self.model.body_rootid[self.model.jnt_bodyid[self.arm.joints[0]]])
         fixed_robot = subtree(self.model, mount)
         self.obstacle_geoms = np.array(
@@ -139,14 +136,15 @@ class Scene:
         """(3,) half sizes of the site of a region along its own axes, in m."""
         return np.array(self.model.site(self.env.regions[name].site).size)
 
-    def touches_world(self, name: str) -> bool:
-        """Whether an object is in contact with anything but the robot and itself."""
+    def touching(self, name: str) -> frozenset[int]:
+        """Bodies, other than the robot's and its own, that an object is in contact with."""
         own = self.geoms(name)
+        partners = set()
         for first, second in self.live.contact.geom:
-            pair = {int(first), int(second)}
-            if pair & own and not pair <= own and not pair & self.robot_geoms:
-                return True
-        return False
+            for mine, other in ((int(first), int(second)), (int(second), int(first))):
+                if mine in own and other not in own and other not in self.robot_geoms:
+                    partners.add(int(self.model.geom_bodyid[other]))
+        return frozenset(partners)
 
     # ---- scratch -----------------------------------------------------------------------------
 

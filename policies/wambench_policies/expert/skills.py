@@ -113,10 +113,10 @@ def transit(scene: Scene, path: Path, gripper: Fingers) -> Skill:
     return (yield from follow(scene, path, gripper, distance=0.025, angle=0.1))
 
 
-def reach(scene: Scene, goal: Pose, gripper: Fingers, speed: float = 1.0) -> Skill:
+def reach(scene: Scene, goal: Pose, gripper: Fingers) -> Skill:
     """Moves straight to a pose and ends there precisely."""
     path = straight_path([scene.grip(), goal])
-    return (yield from follow(scene, path, gripper, distance=0.004, angle=0.05, speed=speed))
+    return (yield from follow(scene, path, gripper, distance=0.004, angle=0.05))
 
 
 def grasp(scene: Scene, at: Pose) -> Skill:
@@ -187,9 +187,16 @@ def place(scene: Scene, name: str, down: Pose, xy: Array) -> Skill:
         True: where nothing is met, the object is let go at `down`.
     """
     in_hand = scene.grip().inverse() @ scene.pose(name)
+    before = scene.touching(name)  # something may have been lifted along with it
     down = down.shifted(np.append(xy - (down @ in_hand).position[:2], 0.0))
     path = straight_path([scene.grip(), down])
     yield from follow(
-        scene, path, fingers(CLOSE), 0.004, 0.1, speed=0.7, until=lambda: scene.touches_world(name)
+        scene,
+        path,
+        fingers(CLOSE),
+        0.004,
+        0.1,
+        speed=0.7,
+        until=lambda: not scene.touching(name) <= before,
     )
     return (yield from release(scene, scene.grip()))
