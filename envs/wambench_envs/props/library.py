@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from wambench_envs.props.meshes import box_group, label_box, lathe, merged, polygons, prism, tube
 from wambench_envs.props.shapes import (
     Box,
-    Capsule,
     Material,
     Mesh,
     Pose,
@@ -303,41 +302,40 @@ def vessel(
 
 
 def handle_loop(
-    attach: tuple[float, float, float],
-    reach: float,
+    low: tuple[float, float],
+    high: tuple[float, float],
+    end: float,
     material: Material,
     *,
-    direction: float = 1.0,
     radius: float = 0.005,
     width: float = 1.3,
-    squareness: float = 0.6,
+    squareness: float = 0.55,
 ) -> Mesh:
     """Makes a mug's handle in the x-z plane.
 
     Args:
-        attach: x of the wall, and lower and upper height where the handle meets it.
-        reach: How far the handle stands off the wall.
+        low: x and z where the lower end meets the wall.
+        high: x and z where the upper end meets the wall.
+        end: x of the middle line of the handle where it is farthest out.
         material: Look.
-        direction: +1 for a handle towards +x, -1 towards -x.
         radius: Half thickness of the handle in its plane.
         width: Width across the plane relative to the thickness.
         squareness: Exponent below 1 gives a boxy loop, 1 a half ellipse.
     """
-    x, low, high = attach
     path = []
-    for k in range(7):
-        angle = -math.pi / 2 + math.pi * k / 6
-        c, s = math.cos(angle), math.sin(angle)
-        out = math.copysign(abs(c) ** squareness, c) if abs(c) > 1e-9 else 0.0
-        up = math.copysign(abs(s) ** squareness, s) if abs(s) > 1e-9 else 0.0
-        path.append((x + direction * reach * out, 0.0, (low + high) / 2 + (high - low) / 2 * up))
+    for k in range(11):
+        angle = -math.pi / 2 + math.pi * k / 10
+        out = max(math.cos(angle), 0.0) ** squareness
+        share = 0.5 + 0.5 * math.copysign(abs(math.sin(angle)) ** squareness, math.sin(angle))
+        wall = low[0] + (high[0] - low[0]) * share
+        path.append((wall + (end - wall) * out, 0.0, low[1] + (high[1] - low[1]) * share))
     return tube(path, radius, material, width=width)
 
 
 def bar_handle(
     center: Vec3, length: float, standoff: float, material: Material, *, radius: float = 0.006
-) -> tuple[Shape, ...]:
-    """Makes a drawer pull: a bar along x on two posts reaching back in +y.
+) -> Mesh:
+    """Makes a drawer pull of one mesh: a bar along x on two posts reaching back in +y.
 
     Args:
         center: Centre of the bar.
@@ -347,21 +345,18 @@ def bar_handle(
         radius: Radius of the bar.
     """
     x, y, z = center
-    bar = Capsule(
-        pose=Pose.rotated("y", math.pi / 2, center),
-        radius=radius,
-        half_length=length / 2 - radius,
-        material=material,
+    bar = rod((x - length / 2, y, z), (x + length / 2, y, z), radius, material)
+    posts = box_group(
+        [
+            (
+                (x + side * 0.36 * length, y + standoff / 2, z),
+                (0.7 * radius, standoff / 2, 0.7 * radius),
+            )
+            for side in (-1.0, 1.0)
+        ],
+        material,
     )
-    posts = tuple(
-        Box(
-            pose=Pose((x + side * 0.36 * length, y + standoff / 2, z)),
-            half=(0.7 * radius, standoff / 2, 0.7 * radius),
-            material=material,
-        )
-        for side in (-1.0, 1.0)
-    )
-    return (bar, *posts)
+    return merged([bar, posts])
 
 
 def open_box_drawn(
@@ -438,7 +433,7 @@ def disc(
 
 
 def rod(start: Vec3, end: Vec3, radius: float, material: Material, *, sides: int = 8) -> Mesh:
-    """Makes a straight round bar between two points, without end caps."""
+    """Makes a straight round bar between two points."""
     return tube([start, end], radius, material, sides=sides)
 
 

@@ -245,6 +245,13 @@ def tube(
                 a, b = (i - 1) * (sides + 1) + k, (i - 1) * (sides + 1) + k + 1
                 c, d = i * (sides + 1) + k + 1, i * (sides + 1) + k
                 faces += [(a, b, c), (a, c, d)]
+    for end, sign in ((0, -1.0), (len(points) - 1, 1.0)):
+        first = sum(len(v) for v in vertices)
+        vertices.append(vertices[end])
+        normals.append(np.tile(sign * tangent[end], (sides + 1, 1)))
+        uv.append(uv[end])
+        fan = [(first, first + k, first + k + 1) for k in range(1, sides - 1)]
+        faces += fan if sign > 0 else [(a, c, b) for a, b, c in fan]
     return _mesh(vertices, normals, uv, faces, material, pose)
 
 

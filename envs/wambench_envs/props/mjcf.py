@@ -70,7 +70,7 @@ class AssetWriter:
         self.texture_files = texture_files
         self._textures: set[tuple[str, str]] = set()
         self._materials: dict[str, Material] = {}
-        self._meshes = 0
+        self._meshes: dict[tuple[str, ...], str] = {}
 
     def material(self, material: Material) -> str:
         """Declares a material (and its texture) and returns its name."""
@@ -95,11 +95,8 @@ class AssetWriter:
         return material.name
 
     def mesh(self, mesh: Mesh) -> str:
-        """Declares an inline mesh and returns its name."""
-        name = f"mesh{self._meshes}"
-        self._meshes += 1
+        """Declares an inline mesh, unless an equal one is there already, and returns its name."""
         attributes = {
-            "name": name,
             "inertia": "shell",
             "vertex": numbers(mesh.vertices.ravel(), 5),
             "normal": numbers(mesh.normals.ravel(), 2),
@@ -109,8 +106,11 @@ class AssetWriter:
             flipped = np.column_stack([mesh.uv[:, 0], 1.0 - mesh.uv[:, 1]])
             attributes["texcoord"] = numbers(flipped.ravel(), 3)
         attributes["face"] = " ".join(str(int(i)) for i in mesh.faces.ravel())
-        ET.SubElement(self.element, "mesh", attributes)
-        return name
+        content = tuple(attributes.values())
+        if content not in self._meshes:
+            self._meshes[content] = f"mesh{len(self._meshes)}"
+            ET.SubElement(self.element, "mesh", {"name": self._meshes[content], **attributes})
+        return self._meshes[content]
 
     def _texture(self, key: str, projection: str) -> str:
         name = f"tex-{key}" if projection == "uv" else f"tex-{key}-{projection}"

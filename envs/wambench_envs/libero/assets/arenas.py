@@ -14,14 +14,13 @@ from __future__ import annotations
 import math
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wambench_envs.libero.assets import materials as m
 from wambench_envs.props import library as lib
 from wambench_envs.props.mjcf import AssetWriter, link_element, shape_element, to_text
 from wambench_envs.props.shapes import (
     Box,
-    Cylinder,
     Link,
     Material,
     Plane,
@@ -104,11 +103,14 @@ class Arena:
 
 
 def _table() -> Link:
-    """Makes the table whose size, position and legs upstream's arena class sets."""
-    legs = tuple(
-        Cylinder(name=f"table_leg{k}_visual", radius=0.05, half_length=0.1, material=TABLE_LEGS)
-        for k in (1, 2, 3, 4)
-    )
+    """Makes the table whose size and position upstream's arena class sets.
+
+    It also sets position and size of the legs. They are meshes already as large as it makes them
+    (radius 2.5 cm, from the floor to the underside of the board at 0.875 m), since a mesh ignores
+    the size and a cylinder primitive costs a thousand triangles.
+    """
+    leg = lib.lathe([(0.025, -0.4375), (0.025, 0.4375)], TABLE_LEGS, segments=8)
+    legs = tuple(replace(leg, name=f"table_leg{k}_visual") for k in (1, 2, 3, 4))
     half = (0.4, 0.4, 0.4)
     return Link(
         "table",

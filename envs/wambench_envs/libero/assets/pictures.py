@@ -293,7 +293,7 @@ PICTURES: dict[str, tuple[str, Painter]] = {
     ),
     "light_wood": (
         "light_wood.png",
-        lambda: paint.wood(64, (226, 190, 138), (186, 142, 90), seed=13, planks=8),
+        lambda: paint.wood(64, (238, 206, 158), (204, 164, 112), seed=13, planks=8),
     ),
     "crate_wood": (
         "crate_wood.png",
@@ -309,7 +309,7 @@ PICTURES: dict[str, tuple[str, Painter]] = {
     ),
     "table_top": (
         "table_top.png",
-        lambda: paint.wood(128, (222, 204, 178), (196, 172, 140), seed=17, grain=0.6),
+        lambda: paint.wood(128, (224, 208, 188), (202, 182, 156), seed=17, grain=0.6),
     ),
 }  # fmt: skip
 """Texture key -> (file name in ``textures/``, painter)."""
@@ -346,7 +346,7 @@ WALLS: dict[str, Painter] = {
     "dark_gray_plaster.png": lambda: paint.plaster(64, (104, 104, 106), seed=33, rough=0.3),
     "gray_plaster.png": lambda: paint.plaster(64, (152, 152, 150), seed=34, rough=0.25),
     "dark_green_plaster_wall.png": lambda: paint.plaster(64, (62, 92, 74), seed=35, rough=0.25),
-    "light-gray-plaster.png": lambda: paint.plaster(64, (190, 190, 186), seed=36, rough=0.2),
+    "light-gray-plaster.png": lambda: paint.plaster(64, (214, 214, 210), seed=36, rough=0.2),
     "ceramic.png": lambda: paint.tiles(
         64, (232, 230, 224), (196, 194, 190), seed=37, across=4, along=4, wear=0.1
     ),

@@ -79,7 +79,7 @@ def plate() -> Link:
         *lib.solid_round(0.0300, 0.0002, 0.0060, surface="plate"),
         *lib.wall_ring(8, (0.0306, -0.0001), (0.0660, 0.0142), 0.0050, surface="plate"),
     ]
-    white = m.paint("plate_white", 0.92, 0.92, 0.90, gloss=0.4)
+    white = m.paint("plate_white", 0.92, 0.92, 0.90, gloss=0.4, glow=0.1)
     band = m.paint("plate_band", 0.62, 0.30, 0.28, gloss=0.4)
     outer = [(0.0300, -0.0022), (0.0330, -0.0022), (0.0670, 0.0125), (0.0690, 0.0150)]
     whole = lib.shell_profile(outer, 0.0040)
@@ -123,8 +123,8 @@ def mug(
     """
     cx, cy = axis
     touched: list[Shape] = list(lib.solid_round(*floor, center=axis))
-    for low, high, thickness in rings:
-        touched += lib.wall_ring(10, low, high, thickness, center=axis, phase=math.pi / 10)
+    for foot, rim, thickness in rings:
+        touched += lib.wall_ring(10, foot, rim, thickness, center=axis)
     x, reach, low_z, high_z = handle
     side = math.copysign(1.0, x - cx)
     half_width, bar = handle_width / 2, 0.0040
@@ -136,16 +136,10 @@ def mug(
         lib.solid((middle, cy, high_z), (reach / 2, half_width, bar)),
     ]
     drawn: list[Shape] = list(lib.vessel(outer, 0.0042, glaze, inside, center=axis))
-    drawn.append(
-        lib.handle_loop(
-            (x, low_z, high_z),
-            reach,
-            loop,
-            direction=side,
-            radius=bar,
-            width=half_width / bar,
-        ).placed(Pose((0.0, cy, 0.0)))
-    )
+    inset = 0.0025
+    low, high = ((cx + side * (lib.radius_at(outer, z) - inset), z) for z in (low_z, high_z))
+    handle_mesh = lib.handle_loop(low, high, end, loop, radius=bar, width=half_width / bar)
+    drawn.append(handle_mesh.placed(Pose((0.0, cy, 0.0))))
     for low_b, high_b, material in bands:
         rows = [(r + 0.0005, z) for r, z in _between(outer, low_b, high_b)]
         drawn.append(lib.lathe(rows, material, segments=16, pose=Pose((cx, cy, 0.0))))
@@ -244,7 +238,7 @@ def frypan() -> Link:
     coat = m.paint("pan_coat", 0.10, 0.10, 0.11, gloss=0.5)
     inside = m.paint("pan_inside", 0.20, 0.20, 0.21, gloss=0.3)
     outer = [(0.0780, 0.0010), (0.0840, 0.0050), (0.1000, 0.0400), (0.1015, 0.0424)]
-    path = [(0.104, 0.0, 0.022), (0.125, 0.0, 0.030), (0.150, 0.0, 0.0385), (0.200, 0.0, 0.0452),
+    path = [(0.095, 0.0, 0.020), (0.125, 0.0, 0.030), (0.150, 0.0, 0.0385), (0.200, 0.0, 0.0452),
             (0.256, 0.0, 0.0525)]  # fmt: skip
     drawn = [
         *lib.vessel(outer, 0.0040, coat, inside, segments=20, center=center),
@@ -257,7 +251,7 @@ def moka_pot() -> Link:
     """Makes the stovetop coffee maker: eight-sided, spout to -y, black handle to +y."""
     foot = -0.0661
     touched = [
-        *lib.solid_round(0.0330, foot, 0.0670, phase=math.pi / 8),
+        *lib.solid_round(0.0360, foot, 0.0670, phase=math.pi / 8),
         lib.solid((0.0, -0.0359, 0.0426), (0.0150, 0.0058, 0.0240)),
         lib.solid((0.0, -0.0491, 0.0462), (0.0080, 0.0072, 0.0137)),
         lib.solid((0.0, 0.0416, 0.0525), (0.0100, 0.0102, 0.0137)),
@@ -288,9 +282,9 @@ def moka_pot() -> Link:
         lib.merged([lib.lathe(lower, pot, **flat), lib.lathe(waist, pot, **flat),
                     lib.lathe(upper, pot, **flat), spout]),
         lib.tube(loop, 0.0066, knob, width=1.0),
-        *place(
-            [lib.lathe([(0.0045, 0.0), (0.0065, 0.012), (0.004, 0.016), (0.0, 0.016)], knob, segments=8)],
-            Pose((0.0, 0.0, 0.0695)),
+        lib.lathe(
+            [(0.0045, 0.0), (0.0065, 0.012), (0.004, 0.016), (0.0, 0.016)], knob, segments=8,
+            pose=Pose((0.0, 0.0, 0.0695)),
         ),
     ]  # fmt: skip
     return body([*touched, *drawn], 0.06824)
@@ -299,7 +293,7 @@ def moka_pot() -> Link:
 def wine_bottle() -> Link:
     """Makes the green wine bottle with label and cork."""
     touched = [
-        *lib.solid_round(0.0195, 0.0011, 0.0640, sides=8),
+        *lib.solid_round(0.0208, 0.0011, 0.0640),
         *lib.solid_round(0.0150, 0.0640, 0.0760, sides=8),
         *lib.solid_round(0.0105, 0.0760, 0.0900, sides=8),
         *lib.solid_round(0.0070, 0.0900, 0.1580, sides=8),
