@@ -234,7 +234,7 @@ def tube(
     for i, (point, along) in enumerate(zip(points, tangent, strict=True)):
         side = across - (across @ along) * along
         side /= np.linalg.norm(side)
-        out = np.cross(along, side)
+        out = np.cross(side, along)
         ring = np.outer(np.cos(angle), out) + np.outer(np.sin(angle), side) * width
         vertices.append(point + radius * ring)
         normals.append(ring / np.linalg.norm(ring, axis=1, keepdims=True))
