@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from wambench_policies.expert.collision import CollisionTest
 from wambench_policies.expert.geometry import Pose, about_z, rotation_vector
 from wambench_policies.expert.grasps import GRASPS, MAX_OPENING, grasps
 from wambench_policies.expert.ik import solve_ik
-from wambench_policies.expert.motion import Follower, servo, straight_path
+from wambench_policies.expert.motion import Follower, joint_path, separation, servo, straight_path
 from wambench_policies.expert.placement import find_spots
 from wambench_policies.expert.planning import Planner
 from wambench_policies.expert.scene import Scene
@@ -106,14 +107,38 @@ def test_every_grasp_fits_into_the_open_hand(fixture: str, request: pytest.Fixtu
             assert (grasp.pose.position < high + 0.005).all(), category
 
 
-def test_chosen_grasps_touch_nothing_before_the_fingers_close(groceries: BenchmarkEnv) -> None:
-    scene = Scene(groceries)
-    name = "alphabet_soup_1"
-    spot = find_spots(scene, name, "in", "basket_1_contain_region")[0]
-    plans = Planner(scene).pick_plans(name, GRASPS["alphabet_soup"], spot)
-    assert plans
+@pytest.mark.parametrize(
+    ("fixture", "name", "relation", "target"),
+    [
+        ("groceries", "alphabet_soup_1", "in", "basket_1_contain_region"),
+        ("bowls", "akita_black_bowl_1", "on", "plate_1"),
+    ],
+)
+def test_chosen_grasps_touch_nothing_and_close_on_nothing_but_the_object(
+    fixture: str, name: str, relation: str, target: str, request: pytest.FixtureRequest
+) -> None:
+    env = request.getfixturevalue(fixture)
+    scene = Scene(env)
+    spot = find_spots(scene, name, relation, target)[0]
+    plans = Planner(scene).pick_plans(name, GRASPS[env.categories[name]], spot, wanted=4)
+    assert len(plans) >= 4
+    test, own = CollisionTest(scene), scene.geoms(name)
     for plan in plans:
-        assert not CollisionTest(scene).hits(plan.q, plan.grasp.opening)
+        assert not test.hits(plan.q, plan.grasp.opening)
+        for gap in np.linspace(plan.grasp.opening, plan.grasp.width + 0.004, 5):
+            assert not test.hits(plan.q, gap, ignore=own)
+
+
+def test_a_path_through_joint_space_ends_where_the_joints_lead_and_has_no_gaps(
+    scene: Scene,
+) -> None:
+    start, end = scene.rest, scene.rest + np.array([0.5, 0.3, -0.4, 0.2, 0.6, -0.5, 1.0])
+    path = joint_path(scene.arm, [start, end])
+    goal = scene.arm.forward(end)
+    np.testing.assert_allclose(path.end.position, goal.position, atol=1e-9)
+    np.testing.assert_allclose(path.end.rotation, goal.rotation, atol=1e-9)
+    for first, second in pairwise(path.poses):
+        assert separation(first, second) < 0.05
 
 
 def test_planning_leaves_the_simulator_as_it_was(bowls: BenchmarkEnv) -> None:

@@ -120,11 +120,14 @@ def reach(scene: Scene, goal: Pose, gripper: Fingers) -> Skill:
 
 
 def grasp(scene: Scene, at: Pose) -> Skill:
-    """Closes the fingers where the hand is until their distance has stopped changing.
+    """Closes the fingers until their distance has stopped changing.
+
+    Args:
+        scene: The scene.
+        at: World pose of the grip site to keep meanwhile.
 
     Returns:
-        Whether something (or nothing but air) stopped them; whether it is the right thing shows
-        when it is lifted.
+        Whether they came to rest; on what, shows when it is lifted.
     """
     gap, still = scene.finger_gap(), 0
     for step in range(25):
@@ -133,11 +136,16 @@ def grasp(scene: Scene, at: Pose) -> Skill:
         still = still + 1 if abs(before - gap) < 5e-4 else 0
         if step >= 3 and still >= 2:
             return True
-    return True
+    return False
 
 
 def release(scene: Scene, at: Pose) -> Skill:
-    """Opens the fingers where the hand is."""
+    """Opens the fingers far enough to let go.
+
+    Args:
+        scene: The scene.
+        at: World pose of the grip site to keep meanwhile.
+    """
     start = scene.finger_gap()
     for _ in range(10):
         yield servo(scene.grip(), at, OPEN)
