@@ -47,8 +47,8 @@ SHAPES: Mapping[str, tuple[Shape, ...]] = {
         _round("cylinder", 0.040, "0 0 0.095", "0 0 0.107", GRAPHITE),
     ),
     "gripper0_right_gripper": (_mesh("gripper0_hand", WHITE),),
-    "gripper0_leftfinger": (_mesh("gripper0_finger", GRAPHITE),),
-    "gripper0_rightfinger": (_mesh("gripper0_finger", GRAPHITE),),
+    "gripper0_leftfinger": (_mesh("gripper0_finger", STEEL),),
+    "gripper0_rightfinger": (_mesh("gripper0_finger", STEEL),),
     "mount0_pedestal": (_round("cylinder", 0.18, "-0.02 0 -0.60", "-0.02 0 0.02", GRAPHITE),),
 }
 """Body to the shapes that show it, in the frame of the geom they replace."""

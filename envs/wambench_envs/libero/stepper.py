@@ -57,7 +57,6 @@ KD = 2.0 * math.sqrt(KP)
 GRIPPER_SPEED = 0.01
 """Change of the gripper command per substep (robosuite `PandaGripper.speed`)."""
 
-_GRIPPER_DIRECTION = np.array([-1.0, 1.0])
 _ARM_DOF = 7
 
 
@@ -91,7 +90,8 @@ class Stepper:
         hand = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_BODY, robot.robot_model.eef_name)
         # MuJoCo's arrays keep their address for life, so views of them are made once.
         self._qpos, self._qvel = data.qpos, data.qvel
-        self._site_pos, self._site_mat = data.site_xpos[self._site], data.site_xmat[self._site]
+        self._site_pos = data.site_xpos[self._site]
+        self._site_mat = data.site_xmat[self._site].reshape(3, 3)
         self._hand_quat = data.xquat[hand]
         arm = _slice(robot._ref_joint_pos_indexes)
         self._dofs = _slice(robot._ref_joint_vel_indexes)
@@ -105,12 +105,13 @@ class Stepper:
         limits = model.actuator_ctrlrange[gripper]
         self._gripper_bias = 0.5 * (limits[:, 1] + limits[:, 0])
         self._gripper_weight = 0.5 * (limits[:, 1] - limits[:, 0])
-        self._all_jacp, self._all_jacr = np.zeros((3, model.nv)), np.zeros((3, model.nv))
+        self._all_jac = np.zeros((6, model.nv))
+        self._all_jacp, self._all_jacr = self._all_jac[:3], self._all_jac[3:]
         self._all_inertia = np.zeros((model.nv, model.nv))
         self._j_pos, self._j_ori = (np.zeros((3, _ARM_DOF), order="F") for _ in range(2))
         self._j_full = np.zeros((6, _ARM_DOF), order="F")
         self._inertia = np.zeros((_ARM_DOF, _ARM_DOF), order="F")
-        self._wrench = np.zeros(6)
+        self._error, self._velocity, self._wrench = np.zeros(6), np.zeros(6), np.zeros(6)
         self.frame_qpos: Array = data.qpos.copy()
         self.frame_alpha = self._alpha()
         self.eef_pos, self.eef_quat, self.fingers = np.zeros(3), np.zeros(4), np.zeros(2)
@@ -123,16 +124,16 @@ class Stepper:
         self._goal_pos: Array = controller.goal_pos
         self._ee_pos: Array = controller.ee_pos
         self._ee_ori: Array = controller.ee_ori_mat
-        self._ee_pos_vel: Array = controller.ee_pos_vel
-        self._ee_ori_vel: Array = controller.ee_ori_vel
         self._joint_pos: Array = controller.joint_pos
         self._joint_vel: Array = controller.joint_vel
+        self._velocity[:3] = controller.ee_pos_vel
+        self._velocity[3:] = controller.ee_ori_vel
         self._j_pos[:] = controller.J_pos
         self._j_ori[:] = controller.J_ori
         self._j_full[:] = controller.J_full
         self._inertia[:] = controller.mass_matrix
         self._fresh = True  # the values above stand until the controller's first run is over
-        self._command = np.zeros(2)
+        self._command = [0.0, 0.0]
 
     def step(self, action: Array) -> None:
         """Executes one action.
@@ -142,7 +143,7 @@ class Stepper:
                 frame, and the gripper (-1 opens, 1 closes, 0 holds).
         """
         model, data = self._model, self._data
-        closing = _GRIPPER_DIRECTION * GRIPPER_SPEED * np.sign(action[6])
+        gripper = self._gripper_commands(float(np.sign(action[6])))
         self.frame_alpha = self._alpha()
         for substep in range(SUBSTEPS):
             if substep == SAMPLED_SUBSTEP:
@@ -160,14 +161,24 @@ class Stepper:
                 self._set_goal(action[:6])
             torques = np.maximum(self._torques(), self._torque_low)
             np.minimum(torques, self._torque_high, out=self._arm_ctrl)
-            self._command = np.minimum(np.maximum(self._command + closing, -1.0), 1.0)
-            self._gripper_ctrl[:] = self._gripper_bias + self._gripper_weight * self._command
+            self._gripper_ctrl[:] = gripper[substep]
             mujoco.mj_step2(model, data)
             if substep == SAMPLED_SUBSTEP:
                 self.eef_pos = self._site_pos.copy()
                 self.eef_quat = self._hand_quat[[1, 2, 3, 0]]
                 self.fingers = self._finger_qpos.copy()
         self._scene.update_glow()
+
+    def _gripper_commands(self, direction: float) -> Array:
+        """(25, 2) finger targets of the substeps of one control step."""
+        first, second = self._command
+        commands = []
+        for _ in range(SUBSTEPS):
+            first = min(max(first - GRIPPER_SPEED * direction, -1.0), 1.0)
+            second = min(max(second + GRIPPER_SPEED * direction, -1.0), 1.0)
+            commands.append((first, second))
+        self._command = [first, second]
+        return self._gripper_bias + self._gripper_weight * np.array(commands)
 
     def _alpha(self) -> NDArray[np.float32]:
         return self._model.site_rgba[[site for site, _ in self._scene.stoves], 3]
@@ -177,17 +188,14 @@ class Stepper:
     def _read_arm(self) -> None:
         """Reads the arm's state, Jacobian and inertia."""
         model, data, dofs = self._model, self._data, self._dofs
-        self._ee_pos = self._site_pos.copy()
-        self._ee_ori = self._site_mat.copy().reshape(3, 3)
+        self._ee_pos, self._ee_ori = self._site_pos, self._site_mat
+        self._joint_pos, self._joint_vel = self._arm_qpos, self._arm_qvel
         mujoco.mj_jacSite(model, data, self._all_jacp, self._all_jacr, self._site)
-        self._ee_pos_vel = np.dot(self._all_jacp, self._qvel)
-        self._ee_ori_vel = np.dot(self._all_jacr, self._qvel)
-        self._joint_pos = self._arm_qpos.copy()
-        self._joint_vel = self._arm_qvel.copy()
-        self._j_pos[:] = self._all_jacp[:, dofs]
-        self._j_ori[:] = self._all_jacr[:, dofs]
-        self._j_full[:3] = self._j_pos
-        self._j_full[3:] = self._j_ori
+        np.dot(self._all_jacp, self._qvel, out=self._velocity[:3])
+        np.dot(self._all_jacr, self._qvel, out=self._velocity[3:])
+        self._j_full[:] = self._all_jac[:, dofs]
+        self._j_pos[:] = self._j_full[:3]
+        self._j_ori[:] = self._j_full[3:]
         mujoco.mj_fullM(model, self._all_inertia, data.qM)
         self._inertia[:] = self._all_inertia[dofs, dofs]
 
@@ -199,15 +207,15 @@ class Stepper:
 
     def _torques(self) -> Array:
         """(7,) joint torques: PD in task space, decoupled by inertia, plus a null-space posture."""
-        force = (self._goal_pos - self._ee_pos) * KP - self._ee_pos_vel * KD
-        rotation = self._orientation_error(self._goal_ori, self._ee_ori)
-        torque = rotation * KP - self._ee_ori_vel * KD
+        error, wrench = self._error, self._wrench
+        np.subtract(self._goal_pos, self._ee_pos, out=error[:3])
+        error[3:] = self._orientation_error(self._goal_ori, self._ee_ori)
+        desired = error * KP - self._velocity * KD
         _, lambda_pos, lambda_ori, nullspace = self._opspace_matrices(
             self._inertia, self._j_full, self._j_pos, self._j_ori
         )
-        wrench = self._wrench
-        wrench[:3] = np.dot(lambda_pos, force)
-        wrench[3:] = np.dot(lambda_ori, torque)
+        wrench[:3] = np.dot(lambda_pos, desired[:3])
+        wrench[3:] = np.dot(lambda_ori, desired[3:])
         torques = np.dot(self._j_full.T, wrench) + self._arm_bias
         torques += self._nullspace_torques(
             self._inertia, nullspace, self._initial_joint, self._joint_pos, self._joint_vel
