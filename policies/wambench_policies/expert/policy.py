@@ -94,4 +94,6 @@ class Expert(Policy):
                 "The expert was given no simulator (Observation.env is None).",
                 "Run it as a privileged policy, inside the simulator's process.",
             )
-        return execute(Scene(observation.env), plan_for(observation.env.task))
+        task = observation.env.task
+        self.check([task])
+        return execute(Scene(observation.env), plan_for(task))
