@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import os
 import pickle
 import shutil
 import subprocess
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -174,12 +177,18 @@ def test_asking_for_absent_official_assets_names_the_remedy(cache):
         libero_object("official")
 
 
-def test_installed_official_assets_are_found_by_auto(cache, tmp_path):
-    source = tmp_path / "source"
-    shutil.copytree(PACK_ROOT, source)
+@pytest.fixture
+def source(tmp_path) -> Path:
+    """A complete asset folder: the embedded models with the textures upstream's code asks for."""
+    folder = tmp_path / "source"
+    shutil.copytree(PACK_ROOT, folder)
     for name in official.STYLED_TEXTURES:
-        (source / "textures").mkdir(exist_ok=True)
-        (source / "textures" / name).write_bytes(b"texture")
+        (folder / "textures").mkdir(exist_ok=True)
+        (folder / "textures" / name).write_bytes(b"texture")
+    return folder
+
+
+def test_installed_official_assets_are_found_by_auto(cache, source):
     installed = official.install_assets(source)
     assert installed == cache / "assets" / "libero"
     assert official.official_assets_dir() == installed
@@ -187,9 +196,7 @@ def test_installed_official_assets_are_found_by_auto(cache, tmp_path):
     assert official.assets_hash(installed) == official.assets_hash(source)
 
 
-def test_an_incomplete_asset_folder_is_rejected_with_what_it_lacks(cache, tmp_path):
-    source = tmp_path / "source"
-    shutil.copytree(PACK_ROOT, source)
+def test_an_incomplete_asset_folder_is_rejected_with_what_it_lacks(cache, source):
     (source / "articulated_objects" / "flat_stove.xml").unlink()
     (source / "articulated_objects" / "microwave.xml").write_text("version https://git-lfs.x")
     with pytest.raises(UsageError, match=r"flat_stove\.xml, .*microwave\.xml"):
@@ -197,12 +204,32 @@ def test_an_incomplete_asset_folder_is_rejected_with_what_it_lacks(cache, tmp_pa
     assert official.official_assets_dir() is None
 
 
-def test_an_asset_folder_with_a_link_out_of_it_is_rejected(cache, tmp_path):
-    source = tmp_path / "source"
-    shutil.copytree(PACK_ROOT, source)
-    for name in official.STYLED_TEXTURES:
-        (source / "textures").mkdir(exist_ok=True)
-        (source / "textures" / name).write_bytes(b"texture")
+def test_assets_are_fetched_from_a_hub_that_has_them(cache, source, tmp_path, monkeypatch):
+    root = tmp_path / "hub"
+    shutil.copytree(source, root / "datasets" / official.HUB_DATASET / "resolve" / "main")
+    handler = functools.partial(QuietHandler, directory=root)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        installed = official.install_assets()
+        server.shutdown()
+    assert official.assets_hash(installed) == official.assets_hash(source)
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+def test_a_hub_out_of_reach_is_one_line_and_leaves_nothing_behind(cache, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(RuntimeUnavailable, match="Check the network") as caught:
+        official.install_assets()
+    assert "\n" not in str(caught.value)
+    assert not list((cache / "assets").iterdir())
+
+
+def test_an_asset_folder_with_a_link_out_of_it_is_rejected(cache, source):
     (source / "textures" / "secret.png").symlink_to("/etc/hostname")
     with pytest.raises(UsageError, match=r"secret\.png is a link out"):
         official.install_assets(source)

@@ -13,9 +13,11 @@ from importlib import metadata
 from pathlib import Path
 
 from wambench import runtimes
+from wambench.env import BenchmarkEnv
 from wambench.errors import WambenchError
 from wambench.protocol import Backend, Check
 from wambench_envs.libero import gl, golden, official, upstream
+from wambench_envs.libero.assets import PACK_ROOT
 from wambench_envs.libero.suite import assets_dir
 
 DECISIVE = ("mujoco", "robosuite", "hf-libero", "bddl", "numpy", "numba", "scipy")
@@ -93,7 +95,7 @@ def checks(backend: Backend) -> Iterator[Check]:
     env.close()
 
 
-def _picture_seconds(env: golden.BenchmarkEnv) -> float:
+def _picture_seconds(env: BenchmarkEnv) -> float:
     started = time.perf_counter()
     env.render_camera(golden.CAMERA, golden.SIZE, golden.SIZE)
     return time.perf_counter() - started
@@ -103,7 +105,7 @@ def _assets(backend: Backend) -> Check:
     installed = official.official_assets_dir()
     if backend == "embedded":
         state = "installed" if installed else "not installed"
-        digest = _assets_hash(official.PACK_ROOT)[:12]
+        digest = _assets_hash(PACK_ROOT)[:12]
         return Check("assets", True, f"embedded {digest}; official ones are {state}")
     folder = assets_dir(backend)
     missing = official.missing_files(folder)

@@ -19,6 +19,9 @@ import os
 import re
 import shutil
 import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -126,8 +129,7 @@ def install_assets(
         ) from error
     try:
         if source is None:
-            tell(f"fetching {HUB_DATASET} from the Hugging Face hub")
-            source = _fetch(staging / "hub")
+            source = _fetch(staging / "hub", tell)
         _check(source)
         tell(f"copying {source}")
         _copy(source, staging / "assets")
@@ -171,21 +173,36 @@ def _copy(source: Path, target: Path) -> None:
             shutil.copyfile(path, destination)
 
 
-def _fetch(folder: Path) -> Path:
+def _fetch(folder: Path, tell: Callable[[str], None]) -> Path:
+    """Downloads what the tasks need, and no more: models first, then what they refer to."""
+    host = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    base = f"{host}/datasets/{HUB_DATASET}/resolve/main/"
+    tell(f"fetching from {base}")
+    name = ""
     try:
-        from huggingface_hub import snapshot_download
-    except ImportError:
+        for name in required_models():
+            _download(base, folder, name)
+        names = [name for name in required_files(folder) if not (folder / name).exists()]
+        for number, name in enumerate(names):
+            _download(base, folder, name)
+            if number % 50 == 49:
+                tell(f"{number + 1} of {len(names)} files")
+    except (urllib.error.URLError, OSError) as error:
         raise RuntimeUnavailable(
-            "Fetching from the Hugging Face hub needs the package huggingface_hub.",
-            "Install it, or give a local folder: `wambench setup libero --assets PATH`.",
-        ) from None
-    try:
-        return Path(snapshot_download(HUB_DATASET, repo_type="dataset", local_dir=folder))
-    except Exception as error:  # network, authentication and hub errors share no base class
-        raise RuntimeUnavailable(
-            f"The Hugging Face hub did not deliver {HUB_DATASET} ({type(error).__name__}).",
+            f"The Hugging Face hub did not deliver {name} of {HUB_DATASET} ({error}).",
             "Check the network, or give a local folder: `wambench setup libero --assets PATH`.",
         ) from error
+    return folder
+
+
+def _download(base: str, folder: Path, name: str) -> None:
+    if name.startswith(("/", "..")):
+        raise UsageError(f"A model refers to {name}, outside the asset folder.", REMEDY)
+    target = folder / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    address = base + urllib.parse.quote(name)
+    with urllib.request.urlopen(address, timeout=60) as answer, target.open("wb") as file:
+        shutil.copyfileobj(answer, file)
 
 
 def assets_hash(folder: Path) -> str:

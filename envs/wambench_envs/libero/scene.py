@@ -189,7 +189,7 @@ class Scene:
 
     def _joint_predicate(self, name: str, target: str) -> Callable[[], bool]:
         region = self.regions.get(target)
-        item = self._objects[region.parent if region else target]
+        item = self._objects[(region and region.parent) or target]
         addresses = [self._qpos(joint) for joint in (region.joints if region else item.joints)]
         method = {
             "open": "is_open",
