@@ -189,7 +189,7 @@ def source(tmp_path) -> Path:
 
 
 def test_installed_official_assets_are_found_by_auto(cache, source):
-    installed = official.install_assets(source)
+    installed = libero_object("embedded").install_assets(source)
     assert installed == cache / "assets" / "libero"
     assert official.official_assets_dir() == installed
     assert libero_object("auto").spec.backend == "official"

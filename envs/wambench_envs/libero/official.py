@@ -41,7 +41,10 @@ STYLED_TEXTURES = (
 )
 """Textures that upstream's problem classes put on floors and walls (`arenas/style.py`)."""
 
-REMEDY = "Install them with `wambench setup libero --assets PATH`, or use the embedded backend."
+REMEDY = (
+    "Install them with `wambench setup libero --assets PATH` (or `--official` to download them), "
+    "or use the embedded backend."
+)
 
 _FOLDERS = (
     "articulated_objects",
