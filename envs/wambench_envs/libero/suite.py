@@ -82,10 +82,6 @@ class LiberoSuite:
         processor = low_poly if self.spec.backend == "embedded" else None
         return LiberoEnv(self.spec, task, needs, assets_dir(self.spec.backend), processor)
 
-    def install_assets(self, source: Path | None = None) -> Path:
-        """Installs the official assets for `wambench setup`; see `official.install_assets`."""
-        return install_assets(source)
-
     def provenance(self) -> Mapping[str, str]:
         """Versions, renderer and asset hash, which decide states and pixels."""
         from wambench_envs.libero.doctor import provenance
