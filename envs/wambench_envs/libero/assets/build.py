@@ -33,7 +33,7 @@ SURFACES: Mapping[str, Mapping[str, str]] = {
     },
     # Some initial states start with a bowl and a plate inside each other. Twelve wall boxes can
     # interlock where upstream's forty slide apart; a softer contact lets go without a jolt
-    # (libero_spatial tasks 0, 5, 8: largest sideways move 18 mm instead of 331 mm). Resting
+    # (libero_spatial tasks 0 and 8: largest sideways move 18 mm instead of 895 mm). Resting
     # heights and the grip of a 5 g bowl change by less than 1 mm.
     "bowl": {"friction": "0.95 0.3 0.1", "solref": "0.01 1", "solimp": "0.998 0.998 0.001"},
     "plate": {"friction": "0.95 0.3 0.1", "solref": "0.02 1", "solimp": "0.998 0.998 0.001"},

@@ -77,7 +77,7 @@ def plate() -> Link:
     """Makes the flat dinner plate with a raised rim."""
     touched = [
         *lib.solid_round(0.0300, 0.0002, 0.0060, surface="plate"),
-        *lib.wall_ring(8, (0.0306, -0.0001), (0.0660, 0.0142), 0.0050, surface="plate"),
+        *lib.wall_ring(12, (0.0306, -0.0001), (0.0660, 0.0142), 0.0050, surface="plate"),
     ]
     white = m.paint("plate_white", 0.92, 0.92, 0.90, gloss=0.4, glow=0.1)
     band = m.paint("plate_band", 0.62, 0.30, 0.28, gloss=0.4)
