@@ -40,9 +40,9 @@ def akita_black_bowl() -> Link:
 def white_bowl() -> Link:
     """Makes the small white bowl."""
     touched = [
-        *lib.solid_round(0.0168, 0.0006, 0.0042, surface="bowl"),
-        *lib.wall_ring(12, (0.0166, 0.0030), (0.0330, 0.0108), 0.0014, surface="bowl"),
-        *lib.wall_ring(12, (0.0325, 0.0104), (0.0391, 0.0350), 0.0022, surface="bowl"),
+        lib.solid((0.0, 0.0, 0.0024), (0.0168, 0.0168, 0.0018), surface="light_bowl"),
+        *lib.wall_ring(12, (0.0166, 0.0030), (0.0330, 0.0108), 0.0014, surface="light_bowl"),
+        *lib.wall_ring(12, (0.0325, 0.0104), (0.0391, 0.0350), 0.0022, surface="light_bowl"),
     ]
     outer = [(0.0175, 0.0006), (0.0200, 0.0030), (0.0330, 0.0102), (0.0385, 0.0220),
              (0.0408, 0.0355)]  # fmt: skip
