@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wambench_example.suite import ReachSuite
 
 from wambench.errors import UsageError
 from wambench.manifest import Manifest, build_manifest, episode_seed
+from wambench_example.suite import ReachSuite
 
 SUITE = ReachSuite("embedded")
 

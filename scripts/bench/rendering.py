@@ -22,11 +22,10 @@ def measure(
     suite_name: str, index: int, backend: str, cheap: bool, repeats: int
 ) -> dict[tuple[str, int], float]:
     """Milliseconds of the fastest of `repeats` pictures, by view."""
+    from wambench.protocol import Needs
     from wambench_envs.libero.env import LiberoEnv
     from wambench_envs.libero.robot import low_poly
     from wambench_envs.libero.suite import LiberoSuite, assets_dir
-
-    from wambench.protocol import Needs
 
     suite = LiberoSuite(suite_name, backend)
     processor: Callable[[str], str] | None = low_poly if cheap else None

@@ -20,10 +20,9 @@ TARGET_MS = 4.0
 
 def measure(suite_name: str, index: int, steps: int) -> tuple[np.ndarray, np.ndarray, int]:
     """Seconds of every step, ours and upstream's, and how many steps ended in the same state."""
+    from wambench.protocol import Needs
     from wambench_envs.libero.reference import Reference
     from wambench_envs.libero.suite import LiberoSuite, assets_dir
-
-    from wambench.protocol import Needs
 
     suite = LiberoSuite(suite_name)
     task = suite.tasks()[index]

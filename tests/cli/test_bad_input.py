@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from support import Run
 
 EVAL = ("eval", "--policy", "example_go_to_target", "--suite", "example_reach", "--trials", "2")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+
 from wambench_envs.libero import init_states, tasks, upstream
 from wambench_envs.libero.assets import PACK_ROOT
 from wambench_envs.libero.assets.build import differences, main

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from wambench_envs.libero import gl, init_states, official, tasks, upstream
-from wambench_envs.libero.assets import PACK_ROOT
-from wambench_envs.libero.suite import LiberoSuite, libero_goal, libero_long, libero_object
 
 from wambench.errors import RuntimeUnavailable, UsageError
 from wambench.protocol import Needs, Suite
+from wambench_envs.libero import gl, init_states, official, tasks, upstream
+from wambench_envs.libero.assets import PACK_ROOT
+from wambench_envs.libero.suite import LiberoSuite, libero_goal, libero_long, libero_object
 
 needs_libero = pytest.mark.skipif(
     upstream.runtimes.version_problems(upstream.RUNTIME) != [],

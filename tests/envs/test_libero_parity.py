@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip("libero", reason="LIBERO is not installed in this environment")
 
+from wambench.protocol import Needs
 from wambench_envs.libero import tasks
 from wambench_envs.libero.assets import PACK_ROOT
 from wambench_envs.libero.env import LiberoEnv
@@ -20,8 +21,6 @@ from wambench_envs.libero.official import official_assets_dir
 from wambench_envs.libero.reference import Reference, policy_state, policy_view
 from wambench_envs.libero.robot import low_poly
 from wambench_envs.libero.suite import LiberoSuite
-
-from wambench.protocol import Needs
 
 CAMERAS = ("agentview", "robot0_eye_in_hand")
 CHUNK = 8

@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+
 from wambench_envs.props import library as lib
 from wambench_envs.props import mjcf, paint
 from wambench_envs.props.meshes import box_group, label_box, lathe, merged, polygons, prism, tube

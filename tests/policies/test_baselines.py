@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from wambench_policies.baselines.hold import Hold
-from wambench_policies.baselines.random import Random
 
 from wambench.errors import PolicyContractError
 from wambench.protocol import Episode, Observation, SuiteSpec, episode_rng
+from wambench_policies.baselines.hold import Hold
+from wambench_policies.baselines.random import Random
 
 SPEC = SuiteSpec(
     name="bench",

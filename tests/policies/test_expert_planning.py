@@ -14,6 +14,10 @@ pytest.importorskip("libero", reason="LIBERO is not installed in this environmen
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from wambench.env import BenchmarkEnv
+from wambench.errors import PolicyContractError
+from wambench.protocol import Suite, Task
 from wambench_policies.expert import Expert
 from wambench_policies.expert.collision import CollisionTest
 from wambench_policies.expert.geometry import Pose, about_z, rotation_vector
@@ -23,10 +27,6 @@ from wambench_policies.expert.motion import Follower, joint_path, separation, se
 from wambench_policies.expert.placement import find_spots
 from wambench_policies.expert.planning import Planner
 from wambench_policies.expert.scene import Scene
-
-from wambench.env import BenchmarkEnv
-from wambench.errors import PolicyContractError
-from wambench.protocol import Suite, Task
 
 Started = Callable[[str, int], BenchmarkEnv]
 Suites = Callable[[str], Suite]

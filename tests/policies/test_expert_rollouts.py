@@ -9,10 +9,9 @@ import pytest
 
 pytest.importorskip("libero", reason="LIBERO is not installed in this environment")
 
-from wambench_policies.expert import Expert
-
 from wambench.env import BenchmarkEnv
 from wambench.protocol import Policy
+from wambench_policies.expert import Expert
 
 Started = Callable[[str, int], BenchmarkEnv]
 Rollout = Callable[[Policy, BenchmarkEnv, int], tuple[bool, np.ndarray]]

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from support import Run
 
+from support import Run
 from wambench.report.console import format_rate
 from wambench.report.summary import summarise_run
 from wambench.results.run import RunDirectory

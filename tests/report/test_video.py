@@ -8,13 +8,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from wambench_example.suite import ReachSuite
 
 from wambench.env import BenchmarkEnv
 from wambench.manifest import build_manifest
 from wambench.protocol import Needs
 from wambench.report.video import VideoRequest, video_name, write_episode_video, write_mp4
 from wambench.runner.worker import Worker
+from wambench_example.suite import ReachSuite
 
 SUITE = ReachSuite("embedded")
 EPISODE = build_manifest(SUITE, run_seed=0, trials=1).episodes[1]

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import alive, children
 
+from support import alive, children
 from wambench.errors import PolicyContractError, WambenchError
 from wambench.evaluate import Execution, Request, resume_run, start_run
 from wambench.results.run import RunDirectory

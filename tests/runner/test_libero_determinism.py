@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import children
 
+from support import children
 from wambench.evaluate import Execution, Request, Silent, start_run
 from wambench.results.record import EpisodeRecord
 

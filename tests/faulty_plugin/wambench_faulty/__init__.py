@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from wambench_example.policy import GoToTarget
-from wambench_example.suite import ReachEnv, ReachSuite
 
 from wambench.errors import InfeasibleEpisode
 from wambench.protocol import Needs, Observation, SuiteSpec
+from wambench_example.policy import GoToTarget
+from wambench_example.suite import ReachEnv, ReachSuite
 
 
 def _due(kind: str, task: int, init_state: int) -> bool:
