@@ -35,33 +35,27 @@ SIDE = 128
 
 
 def upstream_loop(suite: Suite, episodes: list[Episode]) -> float:
-    """Seconds that a bare loop over upstream's own environment takes."""
-    from wambench_envs.libero import upstream
+    """Seconds that a bare loop over upstream's own environment takes, on the same models."""
     from wambench_envs.libero.init_states import load_init_states
+    from wambench_envs.libero.reference import Reference
+    from wambench_envs.libero.robot import low_poly
     from wambench_envs.libero.suite import assets_dir
-    from wambench_envs.libero.tasks import bddl_file, init_state_file
+    from wambench_envs.libero.tasks import init_state_file
+    from wambench_envs.libero.upstream import package_dir
 
-    envs = upstream.load()
-    upstream.set_assets(assets_dir(suite.spec.backend))
+    embedded = suite.spec.backend == "embedded"
+    hold = np.array(suite.spec.hold_action)
     spent = 0.0
-    for task in {episode.task: None for episode in episodes}:
-        described = suite.tasks()[task]
-        with upstream.silence():
-            env = envs.OffScreenRenderEnv(
-                bddl_file_name=str(bddl_file(upstream.package_dir(), described)),
-                camera_names=list(CAMERAS),
-                camera_heights=SIDE,
-                camera_widths=SIDE,
-            )
-        states = load_init_states(init_state_file(upstream.package_dir(), described))
-        for episode in (e for e in episodes if e.task == task):
-            env.seed(episode.seed)
+    for index in {episode.task: None for episode in episodes}:
+        task = suite.tasks()[index]
+        assets = assets_dir(suite.spec.backend)
+        env = Reference(task, assets, low_poly if embedded else None, SIDE)
+        states = load_init_states(init_state_file(package_dir(), task))
+        for episode in (e for e in episodes if e.task == index):
             started = time.perf_counter()
-            with upstream.silence():
-                env.env.reset()
-            env.set_init_state(states[episode.init_state])
-            for _ in range(10 + episode.max_steps):
-                env.step([0.0] * 6 + [-1.0])
+            env.start(episode.seed, states[episode.init_state])
+            for _ in range(episode.max_steps):
+                env.step(hold)
             spent += time.perf_counter() - started
         env.close()
     return spent
@@ -108,6 +102,7 @@ def wambench_run(suite: Suite, tasks: list[int], trials: int, chunk: int) -> tup
 
 def main() -> None:
     """Runs all ways, interleaved, and prints the ratios beside their targets."""
+    os.environ.setdefault("MUJOCO_GL", "osmesa")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--suite", default="libero_object")
     parser.add_argument("--tasks", default="0")
