@@ -12,22 +12,31 @@ import sys
 sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PY
 
+can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
+apt_install() {
+    echo "Installing $* ..."
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
 # MuJoCo renders without a display through EGL or OSMesa; a bare Debian machine has neither.
-have_library() { ldconfig -p 2>/dev/null | grep -q "$1"; }
-if [ "$(uname -s)" = Linux ] && ! have_library 'libOSMesa\.so'; then
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        echo "Installing libosmesa6 (software OpenGL) ..."
-        apt-get update -qq
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-            libosmesa6 libgl1 >/dev/null
-    elif ! have_library 'libEGL\.so'; then
+# `ldconfig` is not on the PATH of an ordinary Debian user.
+libraries=$(PATH="$PATH:/usr/sbin:/sbin" ldconfig -p 2>/dev/null || true)
+if [ "$(uname -s)" = Linux ] && [[ $libraries != *libOSMesa.so* ]]; then
+    if can_install; then
+        apt_install libosmesa6 libgl1
+    elif [[ $libraries != *libEGL.so* ]]; then
         echo "No OpenGL library for rendering was found. Run:  sudo apt-get install libosmesa6" >&2
         exit 1
     fi
 fi
 
-if [ ! -x "$venv/bin/python" ]; then
-    "$python" -m venv "$venv"
+# Debian's python3 lacks what makes virtual environments; one that was left half-made has no pip.
+if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+    if ! "$python" -c "import ensurepip" 2>/dev/null && can_install; then
+        apt_install python3-venv
+    fi
+    "$python" -m venv --clear "$venv"
 fi
 echo "Installing wambench into $venv ..."
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wambench import registry
-from wambench.errors import RunDirectoryError, UsageError
+from wambench.errors import RunDirectoryError, UsageError, WambenchError
 from wambench.manifest import build_manifest
 from wambench.protocol import Policy, Suite
 from wambench.report.video import VideoMode, VideoRequest
@@ -21,7 +21,7 @@ from wambench.results.record import EpisodeRecord
 from wambench.results.run import RunConfig, RunDirectory, RunInfo, config_difference
 from wambench.runner.pool import WorkerPool, WorkerSetup
 from wambench.runner.scheduler import Limits, Scheduler
-from wambench.runtimes import find_interpreter
+from wambench.runtimes import Interpreter, find_interpreter
 
 
 class Progress(Protocol):
@@ -83,13 +83,13 @@ class Execution:
 
     Attributes:
         workers: Worker processes; None for one per core.
-        video: Which episodes to film.
+        video: Which episodes to film; None for none, or for what a resumed run was started with.
         limits: Retries, watchdog, batch size.
         progress: Who is told.
     """
 
     workers: int | None = None
-    video: VideoMode = "none"
+    video: VideoMode | None = None
     limits: Limits = field(default_factory=Limits)
     progress: Progress = field(default_factory=Silent)
 
@@ -127,19 +127,21 @@ def start_run(request: Request, execution: Execution) -> RunDirectory:
         tasks=request.tasks,
         allow_unpinned=request.allow_unpinned,
     )
-    provenance = harness_provenance(reference, request.policy_arguments)
     policy = _build_checked_policy(reference, suite, config)
+    provenance = harness_provenance(reference, request.policy_arguments)
     info = RunInfo(
         command=shlex.join(["wambench", *sys.argv[1:]]),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         config=config,
         manifest=manifest.digest,
         privileged=policy.needs.privileged,
-        video=execution.video,
+        video=execution.video or "none",
         provenance=provenance,
     )
+    workers = _workers(execution)
+    interpreter = _interpreter(suite, config, execution)
     run = RunDirectory.create(request.out, info, manifest)
-    _run_missing(run, reference, suite, policy, execution)
+    _run_missing(run, reference, suite, policy, execution, workers, interpreter)
     return run
 
 
@@ -176,8 +178,22 @@ def resume_run(path: Path, given: dict[str, Any], execution: Execution) -> RunDi
             "Start another run: mixed results cannot be told apart.",
         )
     policy = _build_checked_policy(reference, suite, config)
-    _run_missing(run, reference, suite, policy, execution)
+    workers = _workers(execution)
+    interpreter = _interpreter(suite, config, execution)
+    _run_missing(run, reference, suite, policy, execution, workers, interpreter)
     return run
+
+
+def _workers(execution: Execution) -> int:
+    if execution.workers is not None and execution.workers < 1:
+        raise UsageError(f"{execution.workers} workers cannot run anything.", "Use at least 1.")
+    return execution.workers or default_workers()
+
+
+def _interpreter(suite: Suite, config: RunConfig, execution: Execution) -> Interpreter:
+    return find_interpreter(
+        suite.runtime, allow_unpinned=config.allow_unpinned, progress=execution.progress.note
+    )
 
 
 def _build_checked_policy(reference: registry.Reference, suite: Suite, config: RunConfig) -> Policy:
@@ -192,8 +208,12 @@ def _build_checked_policy(reference: registry.Reference, suite: Suite, config: R
         )
     tasks = suite.tasks()
     chosen = range(len(tasks)) if config.tasks is None else config.tasks
-    if hasattr(policy, "check"):
+    try:
         policy.check([tasks[index] for index in chosen])
+    except WambenchError:
+        raise
+    except Exception as error:
+        raise registry.build_failure("Policy", config.policy, error, "Mend its check()") from error
     return policy
 
 
@@ -203,23 +223,25 @@ def _run_missing(
     suite: Suite,
     policy: Policy,
     execution: Execution,
+    workers: int,
+    interpreter: Interpreter,
 ) -> None:
     """Runs every episode that has no counted outcome."""
     progress = execution.progress
-    if execution.workers is not None and execution.workers < 1:
-        raise UsageError(f"{execution.workers} workers cannot run anything.", "Use at least 1.")
     with run.locked():
-        done = {key: record for key, record in run.records().items() if record.counted}
+        records = run.records()
+        done = {key: record for key, record in records.items() if record.counted}
         missing = [e for e in run.manifest.episodes if e.key not in done]
+        # Those that ended in errors come last, so that the same errors do not hold up the rest.
+        missing.sort(key=lambda e: e.key in records)
         if not missing:
             return
-        interpreter = find_interpreter(
-            suite.runtime,
-            allow_unpinned=run.info.config.allow_unpinned,
-            progress=progress.note,
-        )
+        (run.path / "logs").mkdir(exist_ok=True)
+        filmed = execution.video or run.info.video
         video = VideoRequest(
-            execution.video, str((run.path / "videos").absolute()), suite.spec.cameras[0]
+            filmed,
+            str((run.path / "videos").absolute()),
+            suite.spec.cameras[0] if suite.spec.cameras else "",
         )
         setup = WorkerSetup(
             suite=registry.find_suite(run.info.config.suite).target,
@@ -229,7 +251,7 @@ def _run_missing(
             policy_arguments=run.info.config.policy_arguments,
             video=asdict(video),
         )
-        workers = min(execution.workers or default_workers(), len(missing))
+        workers = min(workers, len(missing))
         progress.note(
             f"{suite.spec.name}, backend {suite.spec.backend}: {len(missing)} episodes to run, "
             f"{workers} worker{'s' * (workers > 1)}, results in {run.path}"
@@ -251,7 +273,7 @@ def _run_missing(
         )
         try:
             progress.begin(list(done.values()), len(run.manifest.episodes))
-            scheduler.run(missing)
+            scheduler.run(missing, any_counted=bool(done))
         finally:
             pool.close()
 
@@ -259,7 +281,7 @@ def _run_missing(
 def _provenance_check(
     run: RunDirectory, unpinned: dict[str, str]
 ) -> Callable[[dict[str, str]], None]:
-    """Stores what decides the physics; a resumed run must have been made with the same."""
+    """Stores what decides the physics; every later worker must run on the same."""
 
     def check(suite: dict[str, str]) -> None:
         facts = {"suite": suite, "unpinned": unpinned}
@@ -268,11 +290,13 @@ def _provenance_check(
             run.add_provenance(**facts)
         elif stored != facts:
             before = stored["suite"]
-            changed = [k for k in suite if before.get(k) != suite[k]] or ["unpinned versions"]
+            changed = [
+                f"{k} was {before.get(k)}, is {suite[k]}"
+                for k in suite
+                if before.get(k) != suite[k]
+            ] or [f"versions off their pins were {stored['unpinned']}, are {unpinned}"]
             raise RunDirectoryError(
-                f"{run.path} was made with another simulator: "
-                + ", ".join(f"{k} was {before.get(k)}, is {suite.get(k)}" for k in changed)
-                + ".",
+                f"{run.path} was made with another simulator: {', '.join(changed)}.",
                 "Restore it, or start another run.",
             )
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from wambench.errors import PolicyError, UsageError, WambenchError
-from wambench.protocol import Policy, Suite, SuiteSpec, Task
+from wambench.protocol import Needs, Policy, Suite, SuiteSpec, Task
 
 POLICIES = "wambench.policies"
 SUITES = "wambench.suites"
@@ -49,18 +49,14 @@ class Reference:
 
 
 @cache
-def _entry_points(group: str) -> dict[str, Reference]:
-    found: dict[str, Reference] = {}
+def _entry_points(group: str) -> dict[str, list[Reference]]:
+    """Name to the references that offer it: more than one is an error once it is asked for."""
+    found: dict[str, list[Reference]] = {}
     for point in metadata.entry_points(group=group):
         offered_by = f"{point.dist.name} {point.dist.version}" if point.dist else ""
-        other = found.get(point.name)
-        if other is not None and other.target != point.value:
-            raise UsageError(
-                f"Two packages offer {point.name!r} in {group}: "
-                f"{other.distribution} and {offered_by}.",
-                "Uninstall one of them.",
-            )
-        found[point.name] = Reference(point.name, point.value, offered_by)
+        offers = found.setdefault(point.name, [])
+        if all(other.target != point.value for other in offers):
+            offers.append(Reference(point.name, point.value, offered_by))
     return dict(sorted(found.items()))
 
 
@@ -93,7 +89,12 @@ def find_suite(name: str) -> Reference:
 def _find(group: str, kind: str, name: str) -> Reference:
     known = _entry_points(group)
     if name in known:
-        return known[name]
+        if len(known[name]) > 1:
+            packages = " and ".join(offer.distribution for offer in known[name])
+            raise UsageError(
+                f"Two packages offer the {kind} {name!r}: {packages}.", "Uninstall one of them."
+            )
+        return known[name][0]
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     plural = "policies" if kind == "policy" else "suites"
     hint = f"Did you mean {' or '.join(near)}?" if near else f"See `wambench list {plural}`."
@@ -111,6 +112,8 @@ def load_target(target: str) -> Any:
             raise UsageError(f"{file} cannot be imported.", "It must be a Python file.")
         module = importlib.util.module_from_spec(spec)
         sys.modules[module_name] = module
+        if str(file.parent) not in sys.path:  # so that it can import its neighbours
+            sys.path.append(str(file.parent))
         spec.loader.exec_module(module)
     else:
         module = importlib.import_module(path)
@@ -133,9 +136,7 @@ def load_suite(name: str, backend: str = "auto") -> Suite:
     except WambenchError:
         raise
     except Exception as error:
-        raise _build_failure(
-            "Suite", name, error, "Reinstall the package that offers it"
-        ) from error
+        raise build_failure("Suite", name, error, "Reinstall the package that offers it") from error
     if suite.spec.name not in suite_names():
         raise UsageError(
             f"Suite {name} calls itself {suite.spec.name!r}, which is no entry point.",
@@ -144,7 +145,9 @@ def load_suite(name: str, backend: str = "auto") -> Suite:
     return suite
 
 
-def _build_failure(kind: str, name: str, error: Exception, remedy: str) -> PolicyError | UsageError:
+def build_failure(
+    kind: str, name: str, error: BaseException, remedy: str
+) -> PolicyError | UsageError:
     """An arbitrary exception from a plug-in as one line."""
     text = " ".join(str(error).split())
     error_type = PolicyError if kind == "Policy" else UsageError
@@ -179,8 +182,8 @@ def build_policy(reference: Reference, spec: SuiteSpec, arguments: Mapping[str, 
         policy: Policy = factory(spec, **arguments)
     except WambenchError:
         raise
-    except Exception as error:
-        raise _build_failure(
+    except (Exception, SystemExit) as error:
+        raise build_failure(
             "Policy", reference.name, error, "Check its arguments and checkpoint"
         ) from error
     _check_policy(reference.name, policy)
@@ -201,12 +204,21 @@ def _check_arguments(name: str, factory: Any, arguments: Mapping[str, Any]) -> N
 
 
 def _check_policy(name: str, policy: Policy) -> None:
-    missing = [m for m in ("needs", "horizon", "execute", "act") if not hasattr(policy, m)]
+    members = ("needs", "horizon", "execute", "check", "start", "act", "finish")
+    missing = [member for member in members if not hasattr(policy, member)]
     if missing:
         raise PolicyError(
             f"Policy {name} lacks {', '.join(missing)}.",
             "Derive it from wambench.protocol.Policy.",
         )
+    if not isinstance(policy.needs, Needs):
+        raise PolicyError(
+            f"The needs of policy {name} are {policy.needs!r}.", "They must be a Needs(...)."
+        )
+    for member in ("horizon", "execute"):
+        value = getattr(policy, member)
+        if not isinstance(value, int):
+            raise PolicyError(f"{member} of policy {name} is {value!r}.", "It must be an integer.")
     if not 1 <= policy.execute <= policy.horizon:
         raise PolicyError(
             f"Policy {name} executes {policy.execute} of {policy.horizon} actions.",

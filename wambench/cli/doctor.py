@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from wambench import registry
 from wambench.cli.setup import suite_of_runtime
@@ -17,7 +19,7 @@ from wambench.runner.pool import WorkerPool, WorkerSetup
 from wambench.runner.transport import Disconnected
 from wambench.runtimes import find_interpreter
 
-_MARKS = {True: "[green]ok[/green]  ", False: "[red]FAIL[/red]", None: "[dim]info[/dim]"}
+_MARKS = {True: ("ok  ", "green"), False: ("FAIL", "red"), None: ("info", "dim")}
 
 
 def doctor(
@@ -28,22 +30,31 @@ def doctor(
 ) -> None:
     """Checks versions, GL, assets, a golden frame and a recorded demonstration."""
     console = make_console()
-    checks = run_checks(name, allow_unpinned)
+    checks = run_checks(name, allow_unpinned, lambda line: console.print(line, style="dim"))
     for check in checks:
-        console.print(f"{_MARKS[check['ok']]} {check['name']}: {check['detail']}", highlight=False)
+        line = Text.assemble(_MARKS[check["ok"]], f" {check['name']}: {check['detail']}")
+        console.print(line, soft_wrap=True)
         if check["ok"] is False and check["remedy"]:
-            console.print(f"     -> {check['remedy']}", highlight=False)
+            console.print(f"     -> {check['remedy']}", soft_wrap=True)
     failed = sum(check["ok"] is False for check in checks)
     if failed:
-        console.print(f"[bold red]{failed} of {len(checks)} checks failed.[/bold red]")
+        console.print(f"{failed} of {len(checks)} checks failed.", style="bold red")
         raise typer.Exit(1)
-    console.print("[bold green]All checks passed.[/bold green]")
+    console.print("All checks passed.", style="bold green")
 
 
-def run_checks(name: str, allow_unpinned: bool = False) -> list[dict[str, Any]]:
-    """Runs a suite's checks in its runtime and returns them as dictionaries."""
+def run_checks(
+    name: str, allow_unpinned: bool, note: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """Runs a suite's checks in its runtime and returns them as dictionaries.
+
+    Args:
+        name: Suite or runtime.
+        allow_unpinned: Accept other versions than the pinned ones.
+        note: Told what takes a while.
+    """
     suite = suite_of_runtime(name)
-    interpreter = find_interpreter(suite.runtime, allow_unpinned=allow_unpinned)
+    interpreter = find_interpreter(suite.runtime, allow_unpinned=allow_unpinned, progress=note)
     where = "provisioned runtime" if interpreter.provisioned else "this interpreter"
     checks: list[dict[str, Any]] = [
         {"name": "runtime", "ok": True, "detail": f"{where}, {interpreter.python}", "remedy": ""}
@@ -64,7 +75,18 @@ def run_checks(name: str, allow_unpinned: bool = False) -> list[dict[str, Any]]:
             if first["type"] == "failed":
                 raise RuntimeUnavailable(first["problem"], first["remedy"])
             worker.channel.send({"type": "doctor"})
-            checks += worker.channel.receive()["checks"]
+            answer = worker.channel.receive()
+            if answer["type"] == "failed":
+                checks.append(
+                    {
+                        "name": "checks",
+                        "ok": False,
+                        "detail": answer["problem"],
+                        "remedy": answer["remedy"],
+                    }
+                )
+            else:
+                checks += answer["checks"]
         except Disconnected:
             checks.append(
                 {

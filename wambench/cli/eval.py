@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -33,7 +34,7 @@ class _Bar:
         self._counts = {"success": 0, "failure": 0, "errors": 0}
 
     def note(self, line: str) -> None:
-        self._console.print(f"[dim]{line}[/dim]", highlight=False)
+        self._console.print(line, style="dim")
 
     def begin(self, done: Sequence[EpisodeRecord], total: int) -> None:
         self._bar = tqdm(
@@ -95,8 +96,11 @@ def evaluate(
         int | None, typer.Option(help="Simulator processes [default: one per core].")
     ] = None,
     video: Annotated[
-        Literal["none", "failures", "all"], typer.Option(help="Which episodes to film.")
-    ] = "none",
+        Literal["none", "failures", "all"] | None,
+        typer.Option(
+            help="Which episodes to film [default: none; a resumed run goes on as it was]."
+        ),
+    ] = None,
     retries: Annotated[
         int, typer.Option(min=0, help="How often an episode that ended in an error is run again.")
     ] = 2,
@@ -143,6 +147,8 @@ def evaluate(
         limits=Limits(retries=retries, silence_s=watchdog, batch=batch),
         progress=bar,
     )
+    # Ending a job by SIGTERM, as clusters do, leaves the run as tidy as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if resume is not None:
             if out is not None and out.resolve() != resume.resolve():
@@ -157,20 +163,23 @@ def evaluate(
             run = start_run(Request(out=directory, **given), execution)
     except KeyboardInterrupt:
         bar.close()
-        console.print(f"Interrupted. Continue with: wambench eval --resume {directory}")
+        if (directory / "run.json").exists():
+            console.print(f"Interrupted. Continue with: wambench eval --resume {directory}")
+        else:
+            console.print("Interrupted before the run began.")
         raise typer.Exit(EXIT_INTERRUPTED) from None
     finally:
         bar.close()
     summary = summarise_run(run)
     print_run(run, summary, console)
     page = write_report(run, summary)
-    console.print(f"Report: {page}", highlight=False)
+    console.print(f"Report: {page}")
     if not summary.suite.complete:
         console.print(
-            f"[bold red]Incomplete:[/bold red] {summary.suite.planned - summary.suite.trials} of "
+            f"Incomplete: {summary.suite.planned - summary.suite.trials} of "
             f"{summary.suite.planned} episodes do not count. "
             f"Run them again with: wambench eval --resume {directory}",
-            highlight=False,
+            style="bold red",
         )
         raise typer.Exit(EXIT_INCOMPLETE)
 

@@ -34,4 +34,4 @@ def leaderboard(
     files = write_leaderboard(rows, reported, out)
     console = make_console()
     print_leaderboard(rows, reported, console)
-    console.print("Wrote " + ", ".join(str(file) for file in files), highlight=False)
+    console.print("Wrote " + ", ".join(str(file) for file in files))

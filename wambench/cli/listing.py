@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from wambench import registry
 from wambench.cli.terminal import console as make_console
@@ -36,7 +37,7 @@ def _suites() -> Table:
         try:
             suite = registry.load_suite(name)
         except WambenchError as error:
-            table.add_row(name, "", "", "", "", "", "", f"[red]{error.problem}[/red]")
+            table.add_row(name, "", "", "", "", "", "", Text(error.problem, style="red"))
             continue
         spec = suite.spec
         shown = name if name == spec.name else f"{name} (alias of {spec.name})"

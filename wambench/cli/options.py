@@ -25,6 +25,10 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
             values[name] = json.loads(value)
         except ValueError:
             values[name] = value
+        if isinstance(values[name], int | float) and not abs(values[name]) < 2**63:
+            raise UsageError(
+                f"--policy-arg {text} is not a finite number of 64 bits.", "Use a smaller one."
+            )
     return values
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ import typer
 
 from wambench import registry
 from wambench.cli.terminal import console as make_console
-from wambench.errors import UsageError
+from wambench.errors import UsageError, WambenchError
 from wambench.protocol import Suite
 from wambench.runtimes import install, provision, version_problems
 
@@ -20,12 +21,16 @@ def suite_of_runtime(name: str) -> Suite:
     names = registry.suite_names()
     if name in names:
         return registry.load_suite(name)
+    runtimes: dict[str, Suite] = {}
     for suite_name in names:
-        suite = registry.load_suite(suite_name)
-        if suite.runtime.name == name:
-            return suite
-    runtimes = sorted({registry.load_suite(n).runtime.name for n in names})
-    raise UsageError(f"There is nothing to set up for {name!r}.", f"Known: {', '.join(runtimes)}.")
+        # A suite that cannot be loaded must not keep the others from being set up.
+        with contextlib.suppress(WambenchError):
+            suite = registry.load_suite(suite_name)
+            runtimes.setdefault(suite.runtime.name, suite)
+    if name not in runtimes:
+        known = ", ".join(sorted(runtimes))
+        raise UsageError(f"There is nothing to set up for {name!r}.", f"Known: {known}.")
+    return runtimes[name]
 
 
 def setup(
@@ -45,7 +50,7 @@ def setup(
     console = make_console()
 
     def note(line: str) -> None:
-        console.print(f"[dim]{line}[/dim]", highlight=False)
+        console.print(line, style="dim")
 
     suite = suite_of_runtime(name)
     runtime = suite.runtime
@@ -53,12 +58,12 @@ def setup(
         console.print(f"{runtime.name}: this interpreter has the pinned versions.")
     elif here:
         install(runtime, Path(sys.executable), note)
-        console.print(f"{runtime.name}: installed into {sys.executable}.", highlight=False)
+        console.print(f"{runtime.name}: installed into {sys.executable}.")
     else:
         python = provision(runtime, note)
-        console.print(f"{runtime.name}: runtime at {python}.", highlight=False)
+        console.print(f"{runtime.name}: runtime at {python}.")
     if assets is not None or official:
         installer = getattr(suite, "install_assets", None)
         if installer is None:
             raise UsageError(f"{name} has no separate assets.", "Leave --assets out.")
-        console.print(f"{runtime.name}: official assets at {installer(assets)}.", highlight=False)
+        console.print(f"{runtime.name}: official assets at {installer(assets)}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from wambench.report.summary import RunSummary, Summary
 from wambench.results.run import RunDirectory
@@ -26,14 +27,13 @@ def format_errors(summary: Summary) -> str:
 
 
 def _per_episode(summary: Summary, kind: str) -> str:
-    recorded = summary.planned - summary.unfinished
-    if not recorded:
+    if not summary.trials:
         return "-"
     seconds = summary.seconds
     value = seconds.total if kind == "total" else getattr(seconds, kind)
     if kind == "simulation":
         value += seconds.building
-    return f"{value / recorded:.2f}"
+    return f"{value / summary.trials:.2f}"
 
 
 _KINDS = ("simulation", "rendering", "policy", "transport", "video", "total")
@@ -52,7 +52,7 @@ def _title(run: RunDirectory) -> str:
 def results_table(run: RunDirectory, summary: RunSummary) -> Table:
     """Successes, intervals, steps and errors per task and for the suite."""
     table = Table(
-        title=_title(run),
+        title=Text(_title(run)),
         caption="Rate: Wilson 95 % interval. Steps: mean over successes.",
         title_style="bold",
     )
@@ -70,7 +70,7 @@ def results_table(run: RunDirectory, summary: RunSummary) -> Table:
             table.add_section()
         table.add_row(
             name,
-            figures.label,
+            Text(figures.label),
             f"{figures.successes}/{figures.trials}",
             format_rate(figures),
             "-" if figures.mean_steps is None else f"{figures.mean_steps:.0f}",
@@ -83,8 +83,9 @@ def results_table(run: RunDirectory, summary: RunSummary) -> Table:
 def time_table(summary: RunSummary) -> Table:
     """Wall seconds per episode by what they were spent on."""
     table = Table(
-        title="Wall seconds per episode",
-        caption="Simulation includes building and resetting.",
+        title="Wall seconds per counted episode",
+        caption="Simulation includes building and resetting; transport is messages, and waiting "
+        "for the policy.",
         title_style="bold",
     )
     for header in ("task", *_KINDS):
@@ -110,4 +111,4 @@ def print_run(run: RunDirectory, summary: RunSummary, console: Console) -> None:
             reasons.setdefault(reason, []).append(record.key)
     for reason, keys in reasons.items():
         shown = ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
-        console.print(f"[red]{shown}[/red]: {reason}", highlight=False)
+        console.print(Text.assemble((shown, "red"), f": {reason}"))

@@ -181,10 +181,12 @@ class Panel:
 
     @property
     def title(self) -> str:
+        """The heading."""
         return f"{self.suite} · backend {self.backend}"
 
     @property
     def several_manifests(self) -> bool:
+        """Whether the rows ran different episodes."""
         return len({row.manifest for row in self.rows}) > 1
 
 

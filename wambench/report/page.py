@@ -12,7 +12,7 @@ import jinja2
 
 from wambench.report.console import format_errors, format_rate
 from wambench.report.summary import ERROR_OUTCOMES, RunSummary
-from wambench.results.run import RunDirectory
+from wambench.results.run import RunDirectory, explained
 
 
 def write_tasks_csv(run: RunDirectory, summary: RunSummary) -> Path:
@@ -43,7 +43,7 @@ def write_tasks_csv(run: RunDirectory, summary: RunSummary) -> Path:
             }
         )
     path = run.path / "tasks.csv"
-    with open(path, "w", newline="") as file:
+    with explained(run.path), open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, lines[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(lines)
@@ -70,7 +70,8 @@ def write_report(run: RunDirectory, summary: RunSummary) -> Path:
         provenance=json.dumps(run.info.provenance, indent=2),
     )
     path = run.path / "report.html"
-    path.write_text(page)
+    with explained(run.path):
+        path.write_text(page, encoding="utf-8")
     return path
 
 

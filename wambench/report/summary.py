@@ -24,7 +24,7 @@ class Summary:
         planned: Episodes in the manifest.
         errors: Outcome to number, for the outcomes that do not count.
         mean_steps: Mean control steps of the successes; None when there are none.
-        seconds: Wall time by kind, summed over the episodes.
+        seconds: Wall time by kind, summed over the episodes that count.
     """
 
     label: str
@@ -77,7 +77,7 @@ def summarise(label: str, planned: int, records: Sequence[EpisodeRecord]) -> Sum
         planned=planned,
         errors=errors,
         mean_steps=fmean(record.steps for record in successes) if successes else None,
-        seconds=_total(record.execution.seconds for record in records),
+        seconds=_total(record.execution.seconds for record in records if record.counted),
     )
 
 

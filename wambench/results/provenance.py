@@ -12,18 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import wambench
-from wambench.errors import UsageError
 from wambench.registry import Reference
 
 _PACKAGES = ("numpy", "gymnasium", "mujoco", "torch", "transformers")
 
 
 def harness_provenance(policy: Reference, policy_arguments: dict[str, Any]) -> dict[str, Any]:
-    """Facts about the harness, the policy and the machine.
-
-    Raises:
-        UsageError: The checkpoint does not exist.
-    """
+    """Facts about the harness, the policy and the machine."""
     facts: dict[str, Any] = {
         "wambench": wambench.__version__,
         "git_commit": _git_commit(),
@@ -38,7 +33,8 @@ def harness_provenance(policy: Reference, policy_arguments: dict[str, Any]) -> d
     if colon and file.endswith(".py"):
         facts["policy"] |= {"sha256": _digest(Path(file))}
     checkpoint = policy_arguments.get("checkpoint")
-    if checkpoint is not None and (os.sep in str(checkpoint) or Path(checkpoint).exists()):
+    # What is not on disk may be a name on a hub, which is the policy's to resolve.
+    if checkpoint is not None and Path(str(checkpoint)).exists():
         facts["policy"] |= {"checkpoint_sha256": checkpoint_digest(Path(checkpoint))}
     return facts
 
@@ -47,8 +43,6 @@ def checkpoint_digest(path: Path) -> str:
     """SHA-256 of a checkpoint file, or over the names and contents of a checkpoint folder."""
     if path.is_file():
         return _digest(path)
-    if not path.is_dir():
-        raise UsageError(f"There is no checkpoint {path}.", "Check --checkpoint.")
     total = hashlib.sha256()
     for file in sorted(p for p in path.rglob("*") if p.is_file()):
         total.update(f"{file.relative_to(path)} {_digest(file)}\n".encode())

@@ -84,32 +84,38 @@ class RunDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._episodes_fd: int | None = None
         self.info = self._read_info()
         self.manifest = self._read_manifest()
-        self._episodes_fd: int | None = None
 
     # ---- creation ----------------------------------------------------------------------------
 
     @classmethod
     def create(cls, path: Path, info: RunInfo, manifest: Manifest) -> RunDirectory:
-        """Makes a new run directory.
+        """Makes a new run directory, locked for this process until its `locked()` ends.
+
+        A run that has no record yet is replaced: nothing is lost, and a command that failed early
+        can be corrected and repeated.
 
         Raises:
             RunDirectoryError: The folder holds a run already, or cannot be written.
         """
-        if (path / "run.json").exists():
-            raise RunDirectoryError(
-                f"{path} already holds a run.",
-                f"Continue it with --resume {path}, or choose another --out.",
-            )
-        with _explained(path):
+        with explained(path):
             path.mkdir(parents=True, exist_ok=True)
+            fd = _lock(path)
+            if os.fstat(fd).st_size:
+                os.close(fd)
+                raise RunDirectoryError(
+                    f"{path} already holds a run.",
+                    f"Continue it with --resume {path}, or choose another --out.",
+                )
             (path / "videos").mkdir(exist_ok=True)
             (path / "logs").mkdir(exist_ok=True)
             _write_atomically(path / "manifest.jsonl", manifest.to_jsonl())
-            (path / "episodes.jsonl").touch()
             _write_atomically(path / "run.json", info.model_dump_json(indent=2) + "\n")
-        return cls(path)
+        run = cls(path)
+        run._episodes_fd = fd
+        return run
 
     # ---- reading -----------------------------------------------------------------------------
 
@@ -140,7 +146,7 @@ class RunDirectory:
     def _read_manifest(self) -> Manifest:
         file = self.path / "manifest.jsonl"
         try:
-            manifest = Manifest.from_jsonl(file.read_text())
+            manifest = Manifest.from_jsonl(file.read_text(encoding="utf-8"))
         except (OSError, ValueError, TypeError) as error:
             raise RunDirectoryError(f"{file} cannot be read: {error}.") from None
         if manifest.digest != self.info.manifest:
@@ -157,7 +163,13 @@ class RunDirectory:
         """
         newest: dict[str, EpisodeRecord] = {}
         planned = {episode.key: episode for episode in self.manifest.episodes}
-        lines = (self.path / "episodes.jsonl").read_bytes().split(b"\n")
+        try:
+            lines = (self.path / "episodes.jsonl").read_bytes().split(b"\n")
+        except OSError as error:
+            raise RunDirectoryError(
+                f"The records in {self.path} cannot be read: {error.strerror}.",
+                "Restore episodes.jsonl; an empty one makes every episode run again.",
+            ) from None
         for number, line in enumerate(lines[:-1], start=1):  # the last part is empty or incomplete
             try:
                 record = EpisodeRecord.model_validate_json(line)
@@ -185,24 +197,17 @@ class RunDirectory:
             RunDirectoryError: Another process is writing to the run, or the folder is read-only.
         """
         file = self.path / "episodes.jsonl"
-        with _explained(self.path):
-            fd = os.open(file, os.O_RDWR | os.O_APPEND)
-        try:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RunDirectoryError(
-                    f"Another wambench is writing to {self.path}.",
-                    "Wait for it, stop it, or choose another --out.",
-                ) from None
+        with explained(self.path):
+            if self._episodes_fd is None:
+                self._episodes_fd = _lock(self.path)
             whole = file.read_bytes().rfind(b"\n") + 1
             if whole < file.stat().st_size:
-                os.ftruncate(fd, whole)
-            self._episodes_fd = fd
+                os.ftruncate(self._episodes_fd, whole)
+        try:
             yield
         finally:
+            os.close(self._episodes_fd)
             self._episodes_fd = None
-            os.close(fd)
 
     def append(self, record: EpisodeRecord) -> None:
         """Adds one record; only inside `locked()`.
@@ -212,7 +217,7 @@ class RunDirectory:
         """
         assert self._episodes_fd is not None, "append() needs locked()"
         line = record.model_dump_json().encode() + b"\n"
-        with _explained(self.path):
+        with explained(self.path):
             written = os.write(self._episodes_fd, line)
             if written != len(line):
                 # A part of the line fits on a full disk; drop it again.
@@ -223,12 +228,12 @@ class RunDirectory:
     def add_provenance(self, **facts: Any) -> None:
         """Adds facts to `run.json` that were not known when the run was created."""
         self.info.provenance.update(facts)
-        with _explained(self.path):
+        with explained(self.path):
             _write_atomically(self.path / "run.json", self.info.model_dump_json(indent=2) + "\n")
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
     """Turns an `OSError` about a run directory into one line with a remedy."""
     try:
         yield
@@ -242,10 +247,30 @@ def _explained(path: Path) -> Iterator[None]:
         raise RunDirectoryError(f"Cannot write to {path}: {error.strerror}.", remedy) from error
 
 
+def _lock(path: Path) -> int:
+    """Descriptor of the run's `episodes.jsonl`, made if need be, that no other process holds."""
+    fd = os.open(path / "episodes.jsonl", os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise RunDirectoryError(
+            f"Another wambench is writing to {path}.",
+            "Wait for it, stop it, or choose another --out.",
+        ) from None
+    except OSError as error:
+        os.close(fd)
+        raise RunDirectoryError(
+            f"{path} is on a file system that cannot lock files ({error.strerror}).",
+            "Choose an --out on another one.",
+        ) from None
+    return fd
+
+
 def _write_atomically(file: Path, text: str) -> None:
     partial = file.with_name(file.name + ".partial")
     try:
-        partial.write_text(text)
+        partial.write_text(text, encoding="utf-8")
         partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)

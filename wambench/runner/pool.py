@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wambench.protocol import Episode, Needs
+from wambench.protocol import Needs
 from wambench.runner.transport import Channel, PixelBuffer
 from wambench.runtimes import ALLOW_UNPINNED, Interpreter, worker_path
 
@@ -64,7 +64,6 @@ class WorkerProcess:
 
     Attributes:
         number: Position in the pool; a replacement takes the number of its predecessor.
-        episode: What it is simulating; None while idle or starting.
         ready: Whether its set-up has finished.
         task: Index of the task whose environment it holds; None when it holds none.
         heard_at: `time.monotonic()` of its last message.
@@ -74,7 +73,6 @@ class WorkerProcess:
         self, number: int, setup: WorkerSetup, interpreter: Interpreter, path: str, log: Path
     ) -> None:
         self.number = number
-        self.episode: Episode | None = None
         self.ready = False
         self.task: int | None = None
         self.heard_at = time.monotonic()
@@ -92,6 +90,7 @@ class WorkerProcess:
             self._process = subprocess.Popen(
                 [
                     str(interpreter.python),
+                    "-P",  # a folder `libero` where the user stands must not be imported
                     "-m",
                     "wambench.runner.worker",
                     str(theirs.fileno()),
@@ -162,9 +161,10 @@ class WorkerPool:
         self._setup = setup
         self._interpreter = interpreter
         self._logs = logs
-        self._links = tempfile.TemporaryDirectory(prefix="wambench-")
+        self._links: tempfile.TemporaryDirectory[str] | None = None
         self._path = ""
         if interpreter.provisioned:
+            self._links = tempfile.TemporaryDirectory(prefix="wambench-")
             self._path = worker_path(Path(self._links.name), (setup.suite, *extra_targets))
         self.workers: list[WorkerProcess] = []
         for number in range(size):
@@ -186,4 +186,5 @@ class WorkerPool:
         for worker in self.workers:
             worker.kill()
         self.workers = []
-        self._links.cleanup()
+        if self._links is not None:
+            self._links.cleanup()

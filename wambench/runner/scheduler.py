@@ -8,6 +8,7 @@ alone.
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 import time
 import traceback
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wambench.errors import PolicyContractError, PolicyError, WambenchError
 from wambench.manifest import by_task
@@ -93,7 +95,7 @@ class Scheduler:
         action_dim: Width of the suite's actions.
         limits: Retries, watchdog, batch size.
         on_record: Called with every record, in the order in which episodes end.
-        on_provenance: Called once with what the first ready worker says about its suite.
+        on_provenance: Called with what every new worker says about its suite.
         log: File that takes the tracebacks of exceptions raised by the policy.
     """
 
@@ -123,15 +125,21 @@ class Scheduler:
         self._start_failures = 0
         self._errors_in_a_row = 0
         self._any_counted = False
-        self._provenance: dict[str, str] | None = None
+        self._alone: set[str] = set()
 
-    def run(self, episodes: Iterable[Episode]) -> None:
+    def run(self, episodes: Iterable[Episode], *, any_counted: bool = False) -> None:
         """Runs the episodes; returns when each has a record.
+
+        Args:
+            episodes: What to run; those of a task in this order.
+            any_counted: Whether earlier episodes of the run counted, which shows that its set-up
+                is right.
 
         Raises:
             WambenchError: The run cannot go on: workers cannot start, the policy's output does
                 not fit the suite, every episode ends in an error, or the disk is full.
         """
+        self._any_counted = any_counted
         self._queue = _Queue({t: deque(e) for t, e in by_task(episodes).items()})
         self._remaining = sum(len(e) for e in self._queue.tasks.values())
         for worker in self._pool.workers:
@@ -141,6 +149,9 @@ class Scheduler:
             self._replace_silent()
             if self._waiting:
                 self._answer()
+            for worker in self._pool.workers:
+                if worker.ready and worker not in self._current:
+                    self._assign(worker)
 
     # ---- hearing from workers ----------------------------------------------------------------
 
@@ -162,8 +173,7 @@ class Scheduler:
             case "ready":
                 worker.ready = True
                 self._start_failures = 0
-                self._note_provenance(message["provenance"])
-                self._assign(worker)
+                self._on_provenance(message["provenance"])
             case "observation":
                 attempt = self._current[worker]
                 self._waiting[worker] = Observation(
@@ -182,16 +192,11 @@ class Scheduler:
             case other:
                 raise AssertionError(f"unknown message {other!r} from a worker")
 
-    def _note_provenance(self, provenance: dict[str, str]) -> None:
-        if self._provenance is None:
-            self._provenance = provenance
-            self._on_provenance(provenance)
-
     def _replace_silent(self) -> None:
         """The watchdog: replaces workers that owe a message and have not sent any for long."""
         now = time.monotonic()
         for worker in list(self._pool.workers):
-            owes = (worker.episode is not None or not worker.ready) and worker not in self._waiting
+            owes = (worker in self._current or not worker.ready) and worker not in self._waiting
             if owes and now - worker.heard_at > self._limits.silence_s:
                 doing = "simulating" if worker.ready else "starting"
                 self._lost(
@@ -214,7 +219,6 @@ class Scheduler:
             video=message["video"],
             video_error=message["video_error"] or "",
         )
-        self._assign(worker)
 
     def _failed(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
         if message["kind"] == "fatal":
@@ -223,13 +227,10 @@ class Scheduler:
             )
         error = f"{message['problem']} {message['remedy']}".strip()
         kind: Outcome = message["kind"]
-        worker.ready = kind != "env_error"
         self._error(worker, kind, error)
         if kind == "env_error":
             # Whatever state the simulator is in now, no other episode shall see it.
             self._restart(worker)
-        else:
-            self._assign(worker)
 
     def _lost(self, worker: WorkerProcess, reason: str) -> None:
         """A worker died or hangs: its episode is an `env_error`, and it is replaced."""
@@ -239,8 +240,7 @@ class Scheduler:
                 raise WambenchError(
                     f"Workers do not start: {reason}.", f"Its output is in {worker.log}."
                 )
-        worker.ready = False
-        if worker.episode is not None:
+        if worker in self._current:
             self._error(worker, "env_error", reason)
         self._restart(worker)
 
@@ -251,7 +251,6 @@ class Scheduler:
         if outcome != "infeasible" and self._attempts[episode.key] <= self._limits.retries:
             self._forget(worker)
             self._queue.put_back(episode)
-            self._wake_idle()
             return
         self._record(worker, outcome, error=error, seconds=self._split(attempt, {}))
         if self._errors_in_a_row >= _GIVE_UP_AFTER and not self._any_counted:
@@ -289,7 +288,10 @@ class Scheduler:
         self._forget(worker)
         self._remaining -= 1
         self._any_counted |= record.counted
-        self._errors_in_a_row = 0 if record.counted else self._errors_in_a_row + 1
+        if record.counted:
+            self._errors_in_a_row = 0
+        elif outcome != "infeasible":  # a property of the seed, not a sign of a wrong set-up
+            self._errors_in_a_row += 1
         self._on_record(record)
 
     @staticmethod
@@ -304,36 +306,36 @@ class Scheduler:
         """The worker is no longer on an episode."""
         attempt = self._current.pop(worker)
         self._waiting.pop(worker, None)
-        worker.episode = None
         if not self._policy.needs.privileged:
-            self._policy.finish([attempt.episode])
+            self._told("finish", self._policy.finish, attempt.episode)
+
+    def _told(self, name: str, hook: Callable[[list[Episode]], None], episode: Episode) -> None:
+        """Tells the policy that an episode begins or has ended."""
+        try:
+            hook([episode])
+        except Exception as error:
+            raise self._blamed(name, error, PolicyContractError) from error
 
     # ---- giving work -------------------------------------------------------------------------
 
     def _assign(self, worker: WorkerProcess) -> None:
         """Gives an idle worker its next episode, if there is one."""
-        if worker in self._current:
-            return
         episode = self._queue.take(worker.task, (w.task for w in self._current))
         if episode is None:
             return
-        worker.episode = episode
+        try:
+            worker.channel.send({"type": "episode", "episode": episode.to_json()})
+        except Disconnected:
+            # Its end is about to be heard; the episode has not been started.
+            self._queue.put_back(episode)
+            worker.ready = False
+            return
         worker.task = episode.task
         worker.heard_at = time.monotonic()
         self._attempts[episode.key] = self._attempts.get(episode.key, 0) + 1
         self._current[worker] = _Attempt(episode, time.time())
         if not self._policy.needs.privileged:
-            self._policy.start([episode])
-        try:
-            worker.channel.send({"type": "episode", "episode": episode.to_json()})
-        except Disconnected:
-            self._lost(worker, f"the worker {worker.how_it_ended()}")
-
-    def _wake_idle(self) -> None:
-        """An episode came back; somebody may have gone idle in the meantime."""
-        for worker in self._pool.workers:
-            if worker.ready:
-                self._assign(worker)
+            self._told("start", self._policy.start, episode)
 
     def _restart(self, worker: WorkerProcess) -> None:
         self._selector.unregister(worker.channel)
@@ -346,54 +348,66 @@ class Scheduler:
 
     def _answer(self) -> None:
         """Gives the policy what is waiting, and its answers to the workers."""
-        workers = sorted(self._waiting, key=lambda w: w.number)[: self._limits.batch]
+        workers = self._next_batch()
         batch = [self._waiting.pop(worker) for worker in workers]
-        for worker, answer in zip(workers, self._ask(workers, batch), strict=True):
-            worker.heard_at = time.monotonic()
-            try:
-                if isinstance(answer, PolicyError):
-                    worker.channel.send({"type": "abandon"})
-                    self._error(worker, "policy_error", str(answer))
-                    self._assign(worker)
-                else:
-                    worker.channel.send({"type": "actions", "actions": answer})
-            except Disconnected:
-                self._lost(worker, f"the worker {worker.how_it_ended()}")
-
-    def _ask(
-        self, workers: list[WorkerProcess], batch: list[Observation]
-    ) -> list[np.ndarray[Any, Any] | PolicyError]:
-        """One call for the batch; one per observation when it fails, to find whose fault it is."""
         started = time.perf_counter()
         try:
-            answers: list[Any] = list(self._act(batch))
+            answers: list[NDArray[np.float64] | PolicyError] = self._act(batch)
         except PolicyContractError:
             raise
         except PolicyError as error:
-            if len(batch) == 1:
-                answers = [error]
-            else:
-                answers = []
-                for observation in batch:
-                    try:
-                        answers += self._act([observation])
-                    except PolicyError as alone:
-                        answers.append(alone)
+            if len(batch) > 1:
+                self._separate(workers)
+                return
+            answers = [error]
         share = (time.perf_counter() - started) / len(batch)
-        for worker in workers:
+        for worker, answer in zip(workers, answers, strict=True):
             self._current[worker].policy_seconds += share
             self._current[worker].policy_calls += 1
-        return answers
+            worker.heard_at = time.monotonic()
+            # A worker that is no longer there is noticed by `_listen`.
+            with contextlib.suppress(Disconnected):
+                if isinstance(answer, PolicyError):
+                    self._error(worker, "policy_error", str(answer))
+                    worker.channel.send({"type": "abandon"})
+                else:
+                    worker.channel.send({"type": "actions", "actions": answer})
 
-    def _act(self, batch: list[Observation]) -> list[np.ndarray[Any, Any]]:
+    def _next_batch(self) -> list[WorkerProcess]:
+        """The workers to be answered now: one that must be asked alone, else all that wait."""
+        waiting = sorted(self._waiting, key=lambda w: w.number)
+        for worker in waiting:
+            if self._current[worker].episode.key in self._alone:
+                return [worker]
+        return waiting[: self._limits.batch]
+
+    def _separate(self, workers: list[WorkerProcess]) -> None:
+        """A batch raised: nobody knows for which episode, nor what the policy did before that.
+
+        All of them are begun again, at no charge, and asked alone from now on: those that are
+        not to blame get the result that they would have got in any other company.
+        """
+        for worker in workers:
+            episode = self._current[worker].episode
+            self._alone.add(episode.key)
+            self._attempts[episode.key] -= 1
+            self._forget(worker)
+            self._queue.put_back(episode)
+            with contextlib.suppress(Disconnected):
+                worker.channel.send({"type": "abandon"})
+
+    def _act(self, batch: list[Observation]) -> list[NDArray[np.float64] | PolicyError]:
         try:
             actions = np.asarray(self._policy.act(batch))
         except WambenchError:
             raise
         except Exception as error:
-            with open(self._log, "a") as log:
-                traceback.print_exc(file=log)
-            raise PolicyError(
-                f"act() raised {type(error).__name__}: {' '.join(str(error).split())}."
-            ) from error
-        return list(checked_chunks(actions, len(batch), self._policy, self._action_dim))
+            raise self._blamed("act", error, PolicyError) from error
+        return checked_chunks(actions, len(batch), self._policy, self._action_dim)
+
+    def _blamed(self, name: str, error: Exception, kind: type[PolicyError]) -> PolicyError:
+        """What the policy raised as one line; its traceback goes to the log."""
+        with open(self._log, "a", encoding="utf-8") as log:
+            traceback.print_exception(error, file=log)
+        text = " ".join(str(error).split())
+        return kind(f"{name}() raised {type(error).__name__}: {text}.", f"See {self._log}.")

@@ -11,7 +11,6 @@ import os
 import socket
 import struct
 import tempfile
-from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -118,6 +117,26 @@ class Channel:
         self._socket.close()
 
 
+def _anonymous_file(size: int) -> int:
+    """Descriptor of an unlinked file of that size, in memory where there is room for it.
+
+    The room is allocated at once: writing to a mapped file beyond what a small `/dev/shm` holds
+    would kill the process.
+    """
+    for folder in ("/dev/shm", None):
+        try:
+            with tempfile.TemporaryFile(dir=folder) as file:
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, size)
+                else:
+                    file.truncate(size)
+                return os.dup(file.fileno())
+        except OSError:
+            if folder is None:
+                raise
+    raise AssertionError("unreachable")
+
+
 class PixelBuffer:
     """One observation's images, shared by the scheduler and one worker.
 
@@ -135,10 +154,7 @@ class PixelBuffer:
         self._cameras = needs.cameras
         size = max(int(np.prod(self._shape)), 1)
         if fd is None:
-            folder = "/dev/shm" if Path("/dev/shm").is_dir() else None
-            with tempfile.TemporaryFile(dir=folder) as file:
-                file.truncate(size)
-                fd = os.dup(file.fileno())
+            fd = _anonymous_file(size)
         self.fd = fd
         self._map = mmap.mmap(fd, size)
         pixels = np.frombuffer(self._map, np.uint8, count=int(np.prod(self._shape)))

@@ -10,6 +10,7 @@ What it says: `ready` after set-up, `observation` when it needs actions, `ended`
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import hashlib
 import os
@@ -82,11 +83,11 @@ class Worker:
             request = self._channel.receive()
             if request["type"] == "stop":
                 return
-            if request["type"] == "doctor":
-                self._doctor()
-                continue
             try:
-                self._channel.send(self._run(Episode.from_json(request["episode"])))
+                if request["type"] == "doctor":
+                    self._channel.send({"type": "checks", "checks": self._checks()})
+                else:
+                    self._channel.send(self._run(Episode.from_json(request["episode"])))
             except Disconnected:
                 raise
             except _Abandoned:
@@ -176,7 +177,10 @@ class Worker:
         if started - self._last_word > PROGRESS_EVERY_S:
             self._channel.send({"type": "progress", "step": step})
             self._last_word = started
-        return checked_chunks(chunk, 1, self._policy, self._suite.spec.action_dim)[0]
+        (checked,) = checked_chunks(chunk, 1, self._policy, self._suite.spec.action_dim)
+        if isinstance(checked, PolicyError):
+            raise checked
+        return checked
 
     _last_word = 0.0
     _policy_seconds = 0.0
@@ -206,17 +210,16 @@ class Worker:
         except Exception as error:
             return None, f"{type(error).__name__}: {error}"
 
-    def _doctor(self) -> None:
-        checks = [
+    def _checks(self) -> list[dict[str, Any]]:
+        return [
             {"name": c.name, "ok": c.ok, "detail": c.detail, "remedy": c.remedy}
             for c in self._suite.doctor()
         ]
-        self._channel.send({"type": "checks", "checks": checks})
 
 
 def checked_chunks(
     actions: NDArray[Any], batch: int, policy: Policy, action_dim: int
-) -> list[NDArray[np.float64]]:
+) -> list[NDArray[np.float64] | PolicyError]:
     """The part of each answered chunk that will be executed.
 
     Args:
@@ -226,11 +229,11 @@ def checked_chunks(
         action_dim: Width A of the suite's actions.
 
     Returns:
-        `batch` arrays of shape (execute, A).
+        For each observation an array of shape (execute, A), or the error where an action is NaN or
+        infinite: that is the fault of this episode alone.
 
     Raises:
         PolicyContractError: The array has another shape than (batch, horizon, A).
-        PolicyError: An action is NaN or infinite.
     """
     expected = (batch, policy.horizon, action_dim)
     if actions.shape != expected:
@@ -239,7 +242,13 @@ def checked_chunks(
             f"(batch, horizon, action width) = {expected}.",
             f"The suite's actions have {action_dim} dimensions; see `wambench list suites`.",
         )
-    return [checked_chunk(chunk[: policy.execute], action_dim) for chunk in actions]
+    checked: list[NDArray[np.float64] | PolicyError] = []
+    for chunk in actions:
+        try:
+            checked.append(checked_chunk(chunk[: policy.execute], action_dim))
+        except PolicyError as error:
+            checked.append(error)
+    return checked
 
 
 def describe_failure(error: Exception) -> dict[str, Any]:
@@ -263,10 +272,18 @@ def describe_failure(error: Exception) -> dict[str, Any]:
     return {"type": "failed", "kind": kind, "problem": problem, "remedy": remedy}
 
 
+def _die_with_parent() -> None:
+    """A worker that hangs does not notice a closed connection; on Linux the kernel ends it."""
+    if sys.platform == "linux":
+        set_parent_death_signal = 1  # PR_SET_PDEATHSIG, linux/prctl.h
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+
+
 def main(arguments: list[str]) -> None:
     """Entry point of the process."""
     # Ctrl-C goes to the whole process group; the scheduler decides what happens to workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with_parent()
     faulthandler.enable()
     channel_fd, pixels_fd = (int(argument) for argument in arguments)
     channel = Channel(socket.socket(fileno=channel_fd))
@@ -277,14 +294,17 @@ def main(arguments: list[str]) -> None:
     except Exception as error:
         channel.send(describe_failure(error) | {"kind": "fatal"})
         return
+    code = 0
     try:
         worker.serve()
     except Disconnected:
         pass
-    finally:
-        sys.stdout.flush()
-        # Simulators have atexit hooks that touch a GL context that is already gone.
-        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    # Simulators have atexit hooks that touch a GL context that is already gone.
+    os._exit(code)
 
 
 if __name__ == "__main__":

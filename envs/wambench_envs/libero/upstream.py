@@ -5,7 +5,7 @@ without cameras and without their benchmark module.
 
 Non-obvious behaviours
     - Importing `libero.libero` without a config file asks questions on standard input and writes
-      `~/.libero`. It is given a private, temporary config instead; the user's is neither read nor
+      `~/.libero`. It is given a config in wambench's cache instead; the user's is neither read nor
       touched.
     - The asset folder is not taken from that config but from the package or the Hugging Face hub.
       It is set here, before each build, through the module's own path cache.
@@ -23,14 +23,13 @@ Non-obvious behaviours
 
 from __future__ import annotations
 
-import atexit
 import contextlib
+import hashlib
 import importlib
 import importlib.util
 import io
 import logging
 import os
-import shutil
 import sys
 import tempfile
 import warnings
@@ -41,6 +40,7 @@ from types import ModuleType
 from typing import Any
 
 from wambench import runtimes
+from wambench.cache import cache_dir
 from wambench.errors import RuntimeUnavailable
 from wambench.protocol import Task
 from wambench_envs.libero import gl
@@ -123,10 +123,10 @@ def _preload_robosuite_macros() -> None:
 
 
 def _private_config() -> str:
-    """A temporary LIBERO config folder that lives as long as this process."""
-    folder = tempfile.mkdtemp(prefix="wambench-libero-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    """A LIBERO config folder in the cache; the same for every process with this package."""
     package = package_dir()
+    tag = hashlib.sha256(str(package).encode()).hexdigest()[:12]
+    folder = cache_dir() / "libero" / tag
     entries = {
         "benchmark_root": package,
         "bddl_files": package / "bddl_files",
@@ -135,8 +135,17 @@ def _private_config() -> str:
         "assets": package / "assets",
     }
     text = "".join(f'{key}: "{value}"\n' for key, value in entries.items())
-    (Path(folder) / "config.yaml").write_text(text, encoding="utf-8")
-    return folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
+            file.write(text)
+        Path(file.name).replace(folder / "config.yaml")
+    except OSError as error:
+        raise RuntimeUnavailable(
+            f"Cannot write to {folder}: {error.strerror}.",
+            "Set WAMBENCH_CACHE to a writable folder.",
+        ) from error
+    return str(folder)
 
 
 def prepare() -> None:
