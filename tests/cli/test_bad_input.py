@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,9 @@ def one_line(process: subprocess.CompletedProcess[str], code: int = 2) -> str:
         (("--workers", "0"), "at least 1"),
         (("--policy-arg", "chunks=3"), "Did you mean chunk"),
         (("--policy-arg", "chunk"), "is not NAME=VALUE"),
+        (("--policy-arg", "chunk=abc"), "must be an integer"),
+        (("--policy-arg", "noise=Infinity"), "not a finite number"),
+        (("--policy-arg", "noise=99999999999999999999"), "not a finite number"),
         (("--policy", "missing.py:Policy"), "no policy file"),
         (("--policy", "faulty", "--policy-arg", "always=camera"), "Its cameras are: top"),
         (("--policy", "faulty", "--policy-arg", "always=width"), "expected (batch, horizon"),
@@ -188,3 +192,57 @@ def test_a_policy_file_can_be_evaluated_without_a_package(wambench: Run, tmp_pat
     assert "Did you mean Mine" in one_line(
         wambench(*EVAL, "--policy", "mine.py:Mien", "--out", "other")
     )
+
+
+def test_a_command_refused_before_any_episode_can_be_corrected_and_repeated(
+    wambench: Run, tmp_path: Path
+) -> None:
+    wrong = ("--policy", "faulty", "--policy-arg", "always=width", "--out", "run")
+    one_line(wambench(*EVAL, *wrong))
+    assert wambench(*EVAL, "--out", "run").returncode == 0
+    one_line(wambench(*EVAL, "--workers", "0", "--out", "other"))
+    assert not (tmp_path / "other").exists()
+
+
+def test_square_brackets_in_messages_and_paths_are_text(wambench: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from wambench.protocol import Policy\n"
+        "class Mine(Policy):\n"
+        "    def __init__(self, spec): pass\n"
+        "    def act(self, batch): raise KeyError('missing weight [/decoder/w]')\n"
+    )
+    mine = ("--policy", "mine.py:Mine", "--tasks", "0", "--retries", "0", "--out", "odd[x]")
+    process = wambench(*EVAL, *mine)
+    assert process.returncode == 3, process.stderr
+    assert "[/decoder/w]" in process.stdout
+    assert "odd[x]/report.html" in process.stdout.replace("\n", "")
+
+
+@pytest.mark.parametrize("hook", ["check", "start", "finish"])
+def test_a_policy_that_raises_in_any_hook_is_one_line(
+    wambench: Run, tmp_path: Path, hook: str
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\n"
+        "from wambench.protocol import Policy\n"
+        "class Mine(Policy):\n"
+        "    def __init__(self, spec): pass\n"
+        "    def act(self, batch): return np.zeros((len(batch), 1, 2))\n"
+        f"    def {hook}(self, episodes): raise RuntimeError('no memory')\n"
+    )
+    assert "no memory" in one_line(wambench(*EVAL, "--policy", "mine.py:Mine", "--out", "run"))
+
+
+@pytest.mark.parametrize("damage", ["episodes.jsonl", "logs"])
+def test_a_run_that_lost_a_part_is_mended_or_reported(
+    wambench: Run, tmp_path: Path, damage: str
+) -> None:
+    assert wambench(*EVAL, "--out", "run").returncode == 0
+    part = tmp_path / "run" / damage
+    if part.is_dir():
+        shutil.rmtree(part)
+        (tmp_path / "run" / "episodes.jsonl").write_bytes(b"")
+        assert wambench("eval", "--resume", "run").returncode == 0
+    else:
+        part.unlink()
+        assert "cannot be read" in one_line(wambench("report", "run"))

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from support import alive, children
-from wambench.errors import PolicyContractError, WambenchError
-from wambench.evaluate import Execution, Request, resume_run, start_run
+from wambench.errors import PolicyContractError, RunDirectoryError, WambenchError
+from wambench.evaluate import Execution, Request, Silent, resume_run, start_run
+from wambench.results.record import EpisodeRecord
 from wambench.results.run import RunDirectory
 from wambench.runner.scheduler import Limits
 
@@ -208,3 +209,83 @@ def test_the_contract_error_of_a_privileged_policy_keeps_its_remedy() -> None:
         "Wrong width.",
         "Mend it.",
     )
+
+
+@pytest.mark.parametrize("fault", ["nan", "act"])
+def test_a_policy_error_does_not_change_the_episodes_it_was_batched_with(
+    tmp_path: Path, faults: Path, fault: str
+) -> None:
+    noisy = {"noise": 0.5, "delay": 0.02}
+    alone = contents(evaluate(tmp_path / "alone", policy="faulty", workers=1, arguments=noisy))
+    (faults / f"{fault}-1-2").write_text("99")
+    run = evaluate(tmp_path / "together", policy="faulty", workers=4, arguments=noisy)
+    together = contents(run)
+    assert [r["outcome"] for r in together if r["key"] == "faulty_reach/1/2"] == ["policy_error"]
+    others = [record for record in together if record["key"] != "faulty_reach/1/2"]
+    assert others == [record for record in alone if record["key"] != "faulty_reach/1/2"]
+    attempts = {key: record.execution.attempts for key, record in run.records().items()}
+    assert attempts.pop("faulty_reach/1/2") == 3
+    assert set(attempts.values()) == {1}, "nobody else is charged an attempt"
+
+
+def test_a_busy_and_an_idle_worker_that_die_together_are_both_replaced(
+    tmp_path: Path, undisturbed: list[dict[str, Any]]
+) -> None:
+    """Six workers for the last of nine episodes: some are idle when all are killed at once."""
+
+    class KillAll(Silent):
+        killed = 0
+
+        def record(self, record: EpisodeRecord) -> None:
+            if self.killed < 2:
+                self.killed += 1
+                for pid in children(os.getpid()):
+                    os.kill(pid, signal.SIGKILL)
+
+    request = Request("faulty", "faulty_reach", tmp_path / "run", trials=3)
+    killer = KillAll()
+    limits = Limits(retries=5)
+    run = start_run(request, Execution(workers=6, limits=limits, progress=killer))
+    assert killer.killed == 2
+    assert contents(run) == undisturbed
+
+
+def test_infeasible_episodes_do_not_stop_a_run_nor_its_resumption(
+    tmp_path: Path, faults: Path
+) -> None:
+    for task, init_state in ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)):
+        (faults / f"infeasible-{task}-{init_state}").write_text("99")
+    run = evaluate(tmp_path / "run")
+    outcomes = [record.outcome for record in run.records().values()]
+    assert outcomes == ["infeasible"] * 6 + ["success"] * 3
+    resumed = resume_run(run.path, {}, Execution(workers=2))
+    assert [record.outcome for record in resumed.records().values()] == outcomes
+
+
+def test_a_worker_with_another_simulator_than_the_first_stops_the_run(
+    tmp_path: Path, faults: Path
+) -> None:
+    run = evaluate(tmp_path / "run")
+    run.add_provenance(suite={"numpy": "1.0"})
+    (run.path / "episodes.jsonl").write_bytes(b"")
+    with pytest.raises(RunDirectoryError, match=r"another simulator: numpy was 1\.0, is"):
+        resume_run(run.path, {}, Execution(workers=1))
+
+
+def test_a_worker_never_imports_from_where_the_user_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: list[dict[str, Any]]
+) -> None:
+    for name in ("msgpack", "wambench_faulty", "libero"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported the wrong file')")
+    monkeypatch.chdir(tmp_path)
+    assert contents(evaluate(tmp_path / "run")) == undisturbed
+
+
+def test_a_run_is_filmed_on_resume_as_it_was_started(tmp_path: Path, faults: Path) -> None:
+    (faults / "raise-0-0").write_text("1")
+    request = Request("example_go_to_target", "faulty_reach", tmp_path / "run", trials=1)
+    limits = Limits(retries=0)
+    run = start_run(request, Execution(workers=1, video="all", limits=limits))
+    assert len(list((run.path / "videos").iterdir())) == 2
+    resume_run(run.path, {}, Execution(workers=1))
+    assert len(list((run.path / "videos").iterdir())) == 3

@@ -29,7 +29,9 @@ from wambench.runner.pool import WorkerPool, WorkerProcess
 from wambench.runner.transport import Disconnected
 from wambench.runner.worker import checked_chunks
 
-_MAX_START_FAILURES = 3
+_START_TRIES = 3
+"""How often each worker is started, without any of them succeeding, before a run gives up."""
+
 _GIVE_UP_AFTER = 5
 """Errors in a row, with no episode counted yet, after which a run stops: it is set up wrongly."""
 
@@ -236,7 +238,7 @@ class Scheduler:
         """A worker died or hangs: its episode is an `env_error`, and it is replaced."""
         if not worker.ready:
             self._start_failures += 1
-            if self._start_failures >= _MAX_START_FAILURES:
+            if self._start_failures >= _START_TRIES * len(self._pool.workers):
                 raise WambenchError(
                     f"Workers do not start: {reason}.", f"Its output is in {worker.log}."
                 )

@@ -79,12 +79,18 @@ class FaultyPolicy(GoToTarget):
         always: `width`, `nan` or `camera`: break the contract in every episode.
         delay: Seconds that each call takes.
         checkpoint: A file that must start with `good`.
+        noise: Standard deviation of noise added to every action.
     """
 
     def __init__(
-        self, spec: SuiteSpec, always: str = "", delay: float = 0.0, checkpoint: str = ""
+        self,
+        spec: SuiteSpec,
+        always: str = "",
+        delay: float = 0.0,
+        checkpoint: str = "",
+        noise: float = 0.0,
     ) -> None:
-        super().__init__(spec)
+        super().__init__(spec, noise=noise)
         self._always = always
         self._delay = delay
         if always == "camera":
