@@ -17,10 +17,10 @@ bin="${WAMBENCH_VENV:-.venv}/bin"
 "$bin/ruff" check .
 "$bin/ruff" format --check .
 "$bin/mypy"
-"$bin/python" -m pytest "$@"
+"$bin/python" -m pytest -n 2 --dist worksteal "$@"
 if [ "$slow" = yes ]; then
     status=0
-    "$bin/python" -m pytest -m slow "$@" || status=$?
+    "$bin/python" -m pytest -n 2 --dist worksteal -m slow "$@" || status=$?
     # 5: the arguments select no slow test.
     [ "$status" = 5 ] && [ $# -gt 0 ] || exit "$status"
 fi
