@@ -11,11 +11,8 @@ import pytest
 
 from support import Run
 
-
-@pytest.fixture(scope="session", autouse=True)
-def _headless() -> None:
-    """Software rendering unless the machine says otherwise."""
-    os.environ.setdefault("MUJOCO_GL", "osmesa")
+# Before any test module imports MuJoCo, which reads it then and would otherwise want a display.
+os.environ.setdefault("MUJOCO_GL", "osmesa")
 
 
 @pytest.fixture

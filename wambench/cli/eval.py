@@ -34,7 +34,7 @@ class _Bar:
         self._counts = {"success": 0, "failure": 0, "errors": 0}
 
     def note(self, line: str) -> None:
-        self._console.print(line, style="dim")
+        self._console.print(line, style="dim", soft_wrap=True)
 
     def begin(self, done: Sequence[EpisodeRecord], total: int) -> None:
         self._bar = tqdm(
@@ -164,7 +164,9 @@ def evaluate(
     except KeyboardInterrupt:
         bar.close()
         if (directory / "run.json").exists():
-            console.print(f"Interrupted. Continue with: wambench eval --resume {directory}")
+            console.print(
+                f"Interrupted. Continue with: wambench eval --resume {directory}", soft_wrap=True
+            )
         else:
             console.print("Interrupted before the run began.")
         raise typer.Exit(EXIT_INTERRUPTED) from None
@@ -173,13 +175,14 @@ def evaluate(
     summary = summarise_run(run)
     print_run(run, summary, console)
     page = write_report(run, summary)
-    console.print(f"Report: {page}")
+    console.print(f"Report: {page}", soft_wrap=True)
     if not summary.suite.complete:
         console.print(
             f"Incomplete: {summary.suite.planned - summary.suite.trials} of "
             f"{summary.suite.planned} episodes do not count. "
             f"Run them again with: wambench eval --resume {directory}",
             style="bold red",
+            soft_wrap=True,
         )
         raise typer.Exit(EXIT_INCOMPLETE)
 

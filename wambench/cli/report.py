@@ -21,4 +21,4 @@ def report(run: Annotated[Path, typer.Argument(help="Run directory.")]) -> None:
     summary = summarise_run(directory)
     console = make_console()
     print_run(directory, summary, console)
-    console.print(f"Report: {write_report(directory, summary)}")
+    console.print(f"Report: {write_report(directory, summary)}", soft_wrap=True)

@@ -50,20 +50,20 @@ def setup(
     console = make_console()
 
     def note(line: str) -> None:
-        console.print(line, style="dim")
+        console.print(line, style="dim", soft_wrap=True)
 
     suite = suite_of_runtime(name)
     runtime = suite.runtime
     if not version_problems(runtime):
-        console.print(f"{runtime.name}: this interpreter has the pinned versions.")
+        console.print(f"{runtime.name}: this interpreter has the pinned versions.", soft_wrap=True)
     elif here:
         install(runtime, Path(sys.executable), note)
-        console.print(f"{runtime.name}: installed into {sys.executable}.")
+        console.print(f"{runtime.name}: installed into {sys.executable}.", soft_wrap=True)
     else:
         python = provision(runtime, note)
-        console.print(f"{runtime.name}: runtime at {python}.")
+        console.print(f"{runtime.name}: runtime at {python}.", soft_wrap=True)
     if assets is not None or official:
         installer = getattr(suite, "install_assets", None)
         if installer is None:
             raise UsageError(f"{name} has no separate assets.", "Leave --assets out.")
-        console.print(f"{runtime.name}: official assets at {installer(assets)}.")
+        console.print(f"{runtime.name}: official assets at {installer(assets)}.", soft_wrap=True)
