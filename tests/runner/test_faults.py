@@ -168,20 +168,27 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed(
     assert len(lines) == 9, "an episode that was counted must not be run again"
 
 
-def test_a_killed_scheduler_leaves_no_worker_behind(tmp_path: Path) -> None:
-    out = tmp_path / "run"
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM])
+def test_an_ended_scheduler_leaves_no_worker_behind_not_even_one_that_hangs(
+    tmp_path: Path, faults: Path, ending: signal.Signals
+) -> None:
+    fault = faults / "hang-0-0"
+    fault.write_text("1")
     command = [sys.executable, "-m", "wambench.cli.main", "eval", "--policy", "faulty"]
-    command += ["--suite", "faulty_reach", "--policy-arg", "delay=0.2", "--out", str(out)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    log = out / "logs" / "worker-0.log"
+    command += ["--suite", "faulty_reach", "--policy-arg", "delay=0.2", "--workers", "2"]
+    process = subprocess.Popen(
+        [*command, "--out", str(tmp_path / "run")],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not log.exists():
+    while time.monotonic() < deadline and fault.read_text() != "0":
         time.sleep(0.02)
-    time.sleep(1.0)
+    assert fault.read_text() == "0", "one worker hangs now, the other is at work"
     workers = children(process.pid)
-    assert workers
-    process.kill()
-    process.wait()
+    assert len(workers) == 2
+    process.send_signal(ending)
+    assert process.wait(timeout=60) == (130 if ending == signal.SIGTERM else -signal.SIGKILL)
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and any(alive(pid) for pid in workers):
         time.sleep(0.1)
