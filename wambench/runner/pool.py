@@ -106,11 +106,6 @@ class WorkerProcess:
         self.channel = Channel(ours)
         self.channel.send(setup.message())
 
-    @property
-    def pid(self) -> int:
-        """Process id."""
-        return self._process.pid
-
     def how_it_ended(self) -> str:
         """Why a worker that has gone has gone, in a few words, with the end of its log."""
         try:
