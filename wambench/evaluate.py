@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 from wambench import registry
 from wambench.errors import RunDirectoryError, UsageError, WambenchError
-from wambench.manifest import build_manifest
-from wambench.protocol import Policy, Suite
+from wambench.manifest import build_manifest, rounds
+from wambench.protocol import Episode, Policy, Suite
 from wambench.report.video import VideoMode, VideoRequest
 from wambench.results.provenance import harness_provenance
 from wambench.results.record import EpisodeRecord
@@ -22,6 +22,7 @@ from wambench.results.run import RunConfig, RunDirectory, RunInfo, config_differ
 from wambench.runner.pool import WorkerPool, WorkerSetup
 from wambench.runner.scheduler import Limits, Scheduler
 from wambench.runtimes import Interpreter, find_interpreter
+from wambench.stopping import DEFAULT_CONFIDENCE, Referee, baseline_run, make_rule
 
 
 class Progress(Protocol):
@@ -64,6 +65,10 @@ class Request:
         seed: Seed of the run.
         tasks: Task indices; None for all.
         allow_unpinned: Accept other simulator versions than the pinned ones.
+        against: A complete run of the same episodes to compare with.
+        stop: End as soon as that comparison is decided; needs `against`.
+        confidence: 1 minus the probability of a wrong decision.
+        margin: Differences up to this do not matter to the decision.
     """
 
     policy: str
@@ -75,6 +80,10 @@ class Request:
     seed: int = 0
     tasks: list[int] | None = None
     allow_unpinned: bool = False
+    against: Path | None = None
+    stop: bool = False
+    confidence: float = DEFAULT_CONFIDENCE
+    margin: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +95,14 @@ class Execution:
         video: Which episodes to film; None for none, or for what a resumed run was started with.
         limits: Retries, watchdog, batch size.
         progress: Who is told.
+        to_the_end: Run the whole manifest although a stopping rule has decided.
     """
 
     workers: int | None = None
     video: VideoMode | None = None
     limits: Limits = field(default_factory=Limits)
     progress: Progress = field(default_factory=Silent)
+    to_the_end: bool = False
 
 
 def default_workers() -> int:
@@ -127,6 +138,22 @@ def start_run(request: Request, execution: Execution) -> RunDirectory:
         tasks=request.tasks,
         allow_unpinned=request.allow_unpinned,
     )
+    against = None
+    if request.against is not None:
+        against = baseline_run(request.against, config, manifest)
+    rule = None
+    if request.stop:
+        if against is None:
+            raise UsageError(
+                "A run can only stop when a comparison is decided if there is one.",
+                "Name the other run with --against.",
+            )
+        rule = make_rule(against, request.confidence, request.margin)
+    elif request.margin is not None:
+        raise UsageError(
+            "--margin says when a run may stop, but this one does not stop early.",
+            "Add --stop-when-decided, or leave --margin out.",
+        )
     policy = _build_checked_policy(reference, suite, config)
     provenance = harness_provenance(reference, request.policy_arguments)
     info = RunInfo(
@@ -137,10 +164,12 @@ def start_run(request: Request, execution: Execution) -> RunDirectory:
         privileged=policy.needs.privileged,
         video=execution.video or "none",
         provenance=provenance,
+        stopping=rule,
     )
     workers = _workers(execution)
     interpreter = _interpreter(suite, config, execution)
-    run = RunDirectory.create(request.out, info, manifest)
+    records = () if against is None or rule is None else against.records().values()
+    run = RunDirectory.create(request.out, info, manifest, records)
     _run_missing(run, reference, suite, policy, execution, workers, interpreter)
     return run
 
@@ -231,10 +260,18 @@ def _run_missing(
     with run.locked():
         records = run.records()
         done = {key: record for key, record in records.items() if record.counted}
-        missing = [e for e in run.manifest.episodes if e.key not in done]
-        # Those that ended in errors come last, so that the same errors do not hold up the rest.
-        missing.sort(key=lambda e: e.key in records)
+        ruled = run.info.stopping is not None and not execution.to_the_end
+        referee = Referee(run) if ruled else None
+
+        def decided() -> bool:
+            return referee is not None and referee.decide(records).decided
+
+        waves = _waves(run, records)
+        missing = sum(len(wave) for wave in waves)
         if not missing:
+            return
+        if decided():
+            progress.note("The comparison is decided: nothing is run.")
             return
         (run.path / "logs").mkdir(exist_ok=True)
         filmed = execution.video or run.info.video
@@ -251,15 +288,16 @@ def _run_missing(
             policy_arguments=run.info.config.policy_arguments,
             video=asdict(video),
         )
-        workers = min(workers, len(missing))
+        workers = min(workers, missing)
         progress.note(
-            f"{suite.spec.name}, backend {suite.spec.backend}: {len(missing)} episodes to run, "
+            f"{suite.spec.name}, backend {suite.spec.backend}: {missing} episodes to run, "
             f"{workers} worker{'s' * (workers > 1)}, results in {run.path}"
         )
         pool = WorkerPool(workers, setup, interpreter, (reference.target,), run.path / "logs")
 
         def keep(record: EpisodeRecord) -> None:
             run.append(record)
+            records[record.key] = record
             progress.record(record)
 
         scheduler = Scheduler(
@@ -273,9 +311,25 @@ def _run_missing(
         )
         try:
             progress.begin(list(done.values()), len(run.manifest.episodes))
-            scheduler.run(missing, any_counted=bool(done))
+            scheduler.run(waves, any_counted=bool(done), enough=decided)
         finally:
             pool.close()
+
+
+def _waves(run: RunDirectory, records: Mapping[str, EpisodeRecord]) -> list[list[Episode]]:
+    """Episodes without a counted outcome, in the order in which they are to be begun.
+
+    A run with a stopping rule goes by the rounds that the rule looks at; any other keeps to one
+    task for as long as it can. There, those that ended in errors come last, so that the same
+    errors do not hold up the rest.
+    """
+    waves = [list(run.manifest.episodes)] if run.info.stopping is None else rounds(run.manifest)
+    waves = [
+        [e for e in wave if e.key not in records or not records[e.key].counted] for wave in waves
+    ]
+    for wave in waves:
+        wave.sort(key=lambda e: e.key in records)
+    return [wave for wave in waves if wave]
 
 
 def _provenance_check(

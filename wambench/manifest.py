@@ -102,3 +102,22 @@ def by_task(episodes: Iterable[Episode]) -> dict[int, list[Episode]]:
     for episode in episodes:
         grouped.setdefault(episode.task, []).append(episode)
     return grouped
+
+
+def rounds(manifest: Manifest) -> list[list[Episode]]:
+    """The episodes in rounds of one trial of every task, in an order that the manifest fixes.
+
+    Which trial of a task comes in which round, and the order within a round, are drawn with a
+    seed that is the manifest's hash: nobody chooses it, and every policy gets the same. The first
+    rounds are thus a random sample of the manifest with every task in equal parts.
+
+    Raises:
+        ValueError: The tasks have different numbers of trials.
+    """
+    rng = np.random.default_rng(int(manifest.digest, 16))
+    shuffled = [
+        [episodes[index] for index in rng.permutation(len(episodes))]
+        for episodes in by_task(manifest.episodes).values()
+    ]
+    columns = zip(*shuffled, strict=True)
+    return [[column[index] for index in rng.permutation(len(column))] for column in columns]

@@ -26,7 +26,7 @@ EXIT_INTERRUPTED = 130
 
 
 class _Bar:
-    """A progress bar over episodes, with the success rate so far."""
+    """A progress bar over episodes, with the outcomes so far."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -59,8 +59,8 @@ class _Bar:
 
     def _show(self) -> None:
         assert self._bar is not None
-        counted = self._counts["success"] + self._counts["failure"]
-        text = f"success {self._counts['success']}/{counted}"
+        # Counts, not a rate: failures take longer, so that of the first to finish is too high.
+        text = f"{self._counts['success']} succeeded, {self._counts['failure']} failed"
         if self._counts["errors"]:
             text += f", errors {self._counts['errors']}"
         self._bar.set_postfix_str(text)
@@ -92,6 +92,28 @@ def evaluate(
     resume: Annotated[
         Path | None, typer.Option(help="Continue this run; only what is missing is run.")
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            help="A complete run to compare with; trials, seed, tasks and backend default to its."
+        ),
+    ] = None,
+    stop_when_decided: Annotated[
+        bool | None,
+        typer.Option(
+            "--stop-when-decided/--no-stop-when-decided",
+            help="End as soon as the comparison with --against is decided. A run that ended so is "
+            "run to the end by --resume with --no-stop-when-decided.",
+        ),
+    ] = None,
+    level: Annotated[
+        float | None,
+        typer.Option(help="Confidence of the comparison with --against [default: 0.95]."),
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(help="Also stop when the rates surely differ by less, for example 0.05."),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Simulator processes [default: one per core].")
     ] = None,
@@ -116,14 +138,15 @@ def evaluate(
 ) -> None:
     """Evaluates a policy on a suite and prints success rates with intervals.
 
-    Exit codes: 0 every episode counts, 2 the request cannot be carried out, 3 some episodes ended
-    in errors or were not run, 130 interrupted. A run that was interrupted or has errors left is
-    continued with --resume.
+    Exit codes: 0 every episode counts, or the comparison that ends the run is decided; 2 the
+    request cannot be carried out; 3 some episodes ended in errors or were not run; 130
+    interrupted. A run that was interrupted or has errors left is continued with --resume.
     """
     from wambench.evaluate import Execution, Request, resume_run, start_run
     from wambench.report.console import print_run
     from wambench.report.page import write_report
     from wambench.report.summary import summarise_run
+    from wambench.stopping import DEFAULT_CONFIDENCE, check_repeated, write_decision
 
     console = make_console()
     given: dict[str, Any] = {
@@ -146,6 +169,7 @@ def evaluate(
         video=video,
         limits=Limits(retries=retries, silence_s=watchdog, batch=batch),
         progress=bar,
+        to_the_end=stop_when_decided is False,
     )
     # Ending a job by SIGTERM, as clusters do, leaves the run as tidy as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -154,13 +178,24 @@ def evaluate(
             if out is not None and out.resolve() != resume.resolve():
                 raise UsageError("--resume and --out name different folders.", "Give one of them.")
             directory = resume
+            check_repeated(resume, against, stop_when_decided, level, margin)
             run = resume_run(resume, given, execution)
         else:
             if policy is None or suite is None:
                 missing = "--policy" if policy is None else "--suite"
                 raise UsageError(f"{missing} is missing.", "See `wambench eval --help`.")
             directory = out or _default_out(policy, suite)
-            run = start_run(Request(out=directory, **given), execution)
+            if against is not None:
+                given = _episodes_of(against) | given
+            request = Request(
+                out=directory,
+                against=against,
+                stop=stop_when_decided or False,
+                confidence=DEFAULT_CONFIDENCE if level is None else level,
+                margin=margin,
+                **given,
+            )
+            run = start_run(request, execution)
     except KeyboardInterrupt:
         bar.close()
         if (directory / "run.json").exists():
@@ -176,7 +211,9 @@ def evaluate(
     print_run(run, summary, console)
     page = write_report(run, summary)
     console.print(f"Report: {page}", soft_wrap=True)
-    if not summary.suite.complete:
+    if summary.decision is not None:
+        console.print(f"Decision: {write_decision(run, summary.decision)}", soft_wrap=True)
+    if not (summary.suite.complete or summary.stopped_early):
         console.print(
             f"Incomplete: {summary.suite.planned - summary.suite.trials} of "
             f"{summary.suite.planned} episodes do not count. "
@@ -185,6 +222,14 @@ def evaluate(
             soft_wrap=True,
         )
         raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def _episodes_of(run: Path) -> dict[str, Any]:
+    """The options that give a run the episodes of another."""
+    from wambench.results.run import RunDirectory
+
+    config = RunDirectory(run).info.config
+    return config.model_dump(include={"trials", "seed", "tasks", "backend"})
 
 
 def _policy_arguments(checkpoint: str | None, policy_arg: list[str] | None) -> dict[str, Any]:

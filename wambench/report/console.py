@@ -8,12 +8,17 @@ from rich.text import Text
 
 from wambench.report.summary import RunSummary, Summary
 from wambench.results.run import RunDirectory
+from wambench.stats.bootstrap import RESAMPLES, SEED
+from wambench.stats.sequential import Decision
 
 
 def format_rate(summary: Summary) -> str:
-    """`90.0 %  [59.6, 98.2]`, or a dash where nothing counts."""
-    if summary.rate is None:
+    """`90.0 % [59.6, 98.2]`; the bounds where episodes are missing, a dash where nothing counts."""
+    if not summary.trials:
         return "-"
+    if summary.rate is None:
+        low, high = summary.bounds
+        return f"{100 * low:.1f} to {100 * high:.1f} %"
     low, high = summary.interval
     return f"{100 * summary.rate:5.1f} % [{100 * low:5.1f}, {100 * high:5.1f}]"
 
@@ -53,7 +58,7 @@ def results_table(run: RunDirectory, summary: RunSummary) -> Table:
     """Successes, intervals, steps and errors per task and for the suite."""
     table = Table(
         title=Text(_title(run)),
-        caption="Rate: Wilson 95 % interval. Steps: mean over successes.",
+        caption="Rate: 95 % score interval, the tasks taken as given. Steps: mean over successes.",
         title_style="bold",
     )
     table.add_column("task", justify="right", no_wrap=True)
@@ -98,9 +103,71 @@ def time_table(summary: RunSummary) -> Table:
     return table
 
 
+def notes(run: RunDirectory, summary: RunSummary) -> list[str]:
+    """What has to be known about the rate of a run, one sentence or two each."""
+    suite, lines = summary.suite, []
+    if summary.over_tasks is not None:
+        low, high = summary.over_tasks
+        lines.append(
+            f"Over tasks like these {len(summary.tasks)}, not just these: "
+            f"[{100 * low:.1f}, {100 * high:.1f}] % "
+            f"(bootstrap over tasks, {RESAMPLES} resamples, seed {SEED})."
+        )
+    if summary.decision is not None:
+        lines.append(describe_decision(run, summary.decision))
+    if summary.stopped_early:
+        lines.append(
+            f"Stopped early: {suite.missing} of {suite.planned} episodes were not needed for the "
+            "decision. The successes so far are no estimate of the success rate, because the run "
+            "ended at a moment that favours one policy. Run the rest with: wambench eval --resume "
+            f"{run.path} --no-stop-when-decided"
+        )
+    elif suite.missing:
+        lines.append(
+            f"No success rate: {suite.missing} of {suite.planned} episodes are missing. Failures "
+            "take longer than successes, so the rate of the others would be too high; the range "
+            "is what it can still become."
+        )
+    return lines
+
+
+def describe_decision(run: RunDirectory, decision: Decision) -> str:
+    """What a stopping rule found, on which episodes, and how far it can be trusted."""
+    rule = run.info.stopping
+    assert rule is not None
+    a, b = rule.policy, run.info.config.policy
+    if a == b:
+        a, b = rule.against, run.path.as_posix()
+    match decision.verdict:
+        case "b better":
+            text = f"Decided: {b} is better than {a}"
+        case "a better":
+            text = f"Decided: {b} is worse than {a}"
+        case "no difference above the margin":
+            assert rule.margin is not None
+            text = f"Decided: {b} and {a} differ by less than {100 * rule.margin:g} points"
+        case "undecided":
+            text = f"Undecided: {b} or {a}"
+    pairs = decision.pairs
+    text += f", on {pairs.number} pairs, rounds 1 to {decision.rounds} of {decision.planned_rounds}"
+    if pairs.number:
+        low, high = decision.interval
+        text += (
+            f": {pairs.b_only} solved only by {b}, {pairs.a_only} only by {a}; "
+            f"difference {100 * pairs.difference:+.1f} points, "
+            f"[{100 * low:+.1f}, {100 * high:+.1f}] at every look at once"
+        )
+    return (
+        f"{text}. Such decisions are wrong in at most {100 * (1 - decision.confidence):g} % of "
+        "comparisons."
+    )
+
+
 def print_run(run: RunDirectory, summary: RunSummary, console: Console) -> None:
     """Prints the tables and, for episodes that do not count, why."""
     console.print(results_table(run, summary))
+    for line in notes(run, summary):
+        console.print(Text(line), soft_wrap=True)
     console.print(time_table(summary))
     reasons: dict[str, list[str]] = {}
     for record in run.records().values():

@@ -10,6 +10,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from wambench.report.console import format_rate
 from wambench.report.leaderboard_rows import BACKENDS, Panel, Row, panels_of
 from wambench.report.published import PublishedRow
 
@@ -136,10 +137,13 @@ def _draw_panel(ax: Axes, panel: Panel, labels: float) -> None:
 
 
 def _draw_run(ax: Axes, row: Row, top: float, name_manifest: bool) -> None:
-    """A filled bar with its interval; pale where episodes are missing."""
+    """A filled bar with its interval.
+
+    A run has no rate while episodes are missing; its bar is pale and ends at the lower bound.
+    """
     summary = row.summary
     colour = _PRIVILEGED_COLOUR if row.privileged else _MEASURED_COLOUR
-    rate = 100 * (summary.rate or 0.0)
+    rate = 100 * (summary.bounds[0] if summary.rate is None else summary.rate)
     low, high = (100 * bound for bound in summary.interval)
     middle = top + _run_height(row) / 2
     (bar,) = ax.barh(
@@ -150,7 +154,7 @@ def _draw_run(ax: Axes, row: Row, top: float, name_manifest: bool) -> None:
         edgecolor=colour,
     )
     bar.set_gid("measured")
-    if summary.trials:
+    if summary.rate is not None:
         ax.errorbar(
             rate,
             middle,
@@ -170,7 +174,9 @@ def _draw_run(ax: Axes, row: Row, top: float, name_manifest: bool) -> None:
         _write_left(ax, y, detail, size=6.8, colour=_FAINT)
     if row.marks:
         _write_left(ax, y + _LINE, "; ".join(row.marks), size=6.8, colour=_MARK)
-    value = "nothing counts" if summary.rate is None else f"{rate:.1f} %"
+    value = f"{rate:.1f} %"
+    if summary.rate is None:
+        value = format_rate(summary) if summary.trials else "nothing counts"
     counts = f"{summary.successes}/{summary.trials}  [{low:.1f}, {high:.1f}]"
     _write_right(ax, middle - 0.065, value, size=9, colour=_INK)
     _write_right(ax, middle + 0.075, counts, size=6.8, colour=_FAINT)

@@ -37,6 +37,7 @@ class Row:
         wambench: Version that ran it.
         simulator: Versions and asset hashes that the suite recorded.
         run: The run directory, as it was named.
+        stopped_early: Whether it ended because its comparison was decided; it has no rate then.
     """
 
     suite: str
@@ -51,6 +52,7 @@ class Row:
     wambench: str
     simulator: str
     run: Path
+    stopped_early: bool = False
 
     @property
     def mean_seconds(self) -> float | None:
@@ -65,7 +67,8 @@ class Row:
         if self.privileged:
             marks.append("privileged state")
         if not self.summary.complete:
-            marks.append(f"incomplete: {self.summary.trials} of {self.summary.planned}")
+            how = "stopped early" if self.stopped_early else "incomplete"
+            marks.append(f"{how}: {self.summary.trials} of {self.summary.planned}")
         if self.unpinned:
             marks.append("unpinned versions")
         return marks
@@ -92,6 +95,7 @@ class Row:
             "privileged": self.privileged,
             "unpinned": self.unpinned,
             "complete": summary.complete,
+            "stopped_early": self.stopped_early,
             "manifest": self.manifest,
             "wambench": self.wambench,
             "simulator": self.simulator,
@@ -131,13 +135,14 @@ def _row(run: RunDirectory) -> Row:
                 "It was edited or damaged.",
             )
     provenance = info.provenance
+    summary = summarise_run(run)
     return Row(
         suite=config.suite,
         backend=config.backend,
         policy=config.policy,
         policy_arguments=", ".join(f"{k}={v}" for k, v in sorted(config.policy_arguments.items())),
         seed=config.seed,
-        summary=summarise_run(run).suite,
+        summary=summary.suite,
         privileged=info.privileged,
         # What the first worker found; a run that never had one has only what was allowed.
         unpinned=bool(provenance.get("unpinned", config.allow_unpinned)),
@@ -148,6 +153,7 @@ def _row(run: RunDirectory) -> Row:
             for name, value in sorted((provenance.get("suite") or {}).items())
         ),
         run=run.path,
+        stopped_early=summary.stopped_early,
     )
 
 

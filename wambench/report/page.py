@@ -79,12 +79,12 @@ def _task_plot(summary: RunSummary) -> str:
     """Success rate per task with intervals, as a base64 PNG."""
     from matplotlib.figure import Figure
 
-    tasks = {index: task for index, task in summary.tasks.items() if task.trials}
+    tasks = {index: task for index, task in summary.tasks.items() if task.rate is not None}
     figure = Figure(figsize=(max(6.0, 0.45 * len(tasks) + 2), 3.2), layout="constrained")
     axes = figure.subplots()
     for position, task in enumerate(tasks.values()):
         low, high = task.interval
-        rate = task.rate or 0.0
+        rate = task.rate or 0.0  # never None, see above
         axes.bar(position, 100 * rate, color="#5b8db8", width=0.7)
         axes.errorbar(
             position,

@@ -1,5 +1,7 @@
 """A run directory: `run.json`, `manifest.jsonl`, `episodes.jsonl`, `videos/`, `logs/`.
 
+A run with a stopping rule has `against.jsonl` and, once it has ended, `decision.json` as well.
+
 `episodes.jsonl` is append-only, one line per episode, each written by a single system call. A line
 that a crash or a full disk left incomplete is cut off when the run is resumed. An episode that
 ended in an error has a line as well; when it is run again, its newest line counts.
@@ -12,7 +14,7 @@ import errno
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,24 @@ class RunConfig(BaseModel):
     allow_unpinned: bool = False
 
 
+class StoppingRule(BaseModel):
+    """When a run ends before its manifest does; fixed before the first episode.
+
+    Attributes:
+        against: The run directory it is compared with, as it was named.
+        policy: Name of the policy of that run, which is `a` in the decision.
+        confidence: 1 minus the probability of a wrong decision.
+        margin: Differences up to this do not matter; None where only a better policy counts.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    against: str
+    policy: str
+    confidence: float
+    margin: float | None = None
+
+
 class RunInfo(BaseModel):
     """The content of `run.json`.
 
@@ -65,6 +85,8 @@ class RunInfo(BaseModel):
         privileged: Whether the policy looked at the simulator's state.
         video: Which episodes are filmed.
         provenance: Versions, hashes and machine; `suite` is filled in by the first worker.
+        stopping: The rule by which it may end early; the records that it is compared with are
+            copied to `against.jsonl`. None for a run of the whole manifest.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -77,6 +99,7 @@ class RunInfo(BaseModel):
     privileged: bool
     video: VideoMode = "none"
     provenance: dict[str, Any] = {}
+    stopping: StoppingRule | None = None
 
 
 class RunDirectory:
@@ -91,11 +114,23 @@ class RunDirectory:
     # ---- creation ----------------------------------------------------------------------------
 
     @classmethod
-    def create(cls, path: Path, info: RunInfo, manifest: Manifest) -> RunDirectory:
+    def create(
+        cls,
+        path: Path,
+        info: RunInfo,
+        manifest: Manifest,
+        against: Iterable[EpisodeRecord] = (),
+    ) -> RunDirectory:
         """Makes a new run directory, locked for this process until its `locked()` ends.
 
         A run that has no record yet is replaced: nothing is lost, and a command that failed early
         can be corrected and repeated.
+
+        Args:
+            path: The folder.
+            info: Content of `run.json`.
+            manifest: The episodes.
+            against: Records of the run that its stopping rule compares it with.
 
         Raises:
             RunDirectoryError: The folder holds a run already, or cannot be written.
@@ -112,6 +147,10 @@ class RunDirectory:
             (path / "videos").mkdir(exist_ok=True)
             (path / "logs").mkdir(exist_ok=True)
             _write_atomically(path / "manifest.jsonl", manifest.to_jsonl())
+            (path / "against.jsonl").unlink(missing_ok=True)
+            if info.stopping is not None:
+                lines = "".join(record.model_dump_json() + "\n" for record in against)
+                _write_atomically(path / "against.jsonl", lines)
             _write_atomically(path / "run.json", info.model_dump_json(indent=2) + "\n")
         run = cls(path)
         run._episodes_fd = fd
@@ -161,26 +200,38 @@ class RunDirectory:
         Raises:
             RunDirectoryError: A complete line is not a record of this run's manifest.
         """
+        return self._read_records("episodes.jsonl", "an empty one makes every episode run again")
+
+    def baseline(self) -> dict[str, EpisodeRecord]:
+        """The records that the stopping rule compares this run with, by key, in manifest order.
+
+        Raises:
+            RunDirectoryError: They cannot be read, or are of other episodes.
+        """
+        return self._read_records("against.jsonl", "it is a copy of the other run's episodes.jsonl")
+
+    def _read_records(self, name: str, hint: str) -> dict[str, EpisodeRecord]:
         newest: dict[str, EpisodeRecord] = {}
         planned = {episode.key: episode for episode in self.manifest.episodes}
+        file = self.path / name
         try:
-            lines = (self.path / "episodes.jsonl").read_bytes().split(b"\n")
+            lines = file.read_bytes().split(b"\n")
         except OSError as error:
             raise RunDirectoryError(
                 f"The records in {self.path} cannot be read: {error.strerror}.",
-                "Restore episodes.jsonl; an empty one makes every episode run again.",
+                f"Restore {name}; {hint}.",
             ) from None
         for number, line in enumerate(lines[:-1], start=1):  # the last part is empty or incomplete
             try:
                 record = EpisodeRecord.model_validate_json(line)
             except ValidationError:
                 raise RunDirectoryError(
-                    f"Line {number} of {self.path / 'episodes.jsonl'} is not an episode record.",
+                    f"Line {number} of {file} is not an episode record.",
                     "The file was edited or damaged; remove that line to run the episode again.",
                 ) from None
             if record.key not in planned or record.episode() != planned[record.key]:
                 raise RunDirectoryError(
-                    f"Line {number} of {self.path / 'episodes.jsonl'} is about {record.key} "
+                    f"Line {number} of {file} is about {record.key} "
                     f"({record.backend}, seed {record.seed}), which is not in the manifest.",
                     "Lines of another run were copied in; remove them.",
                 )
@@ -224,6 +275,12 @@ class RunDirectory:
                 size = os.fstat(self._episodes_fd).st_size
                 os.ftruncate(self._episodes_fd, size - written)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def write(self, name: str, text: str) -> Path:
+        """Writes a file that is computed from the others, whole or not at all."""
+        with explained(self.path):
+            _write_atomically(self.path / name, text)
+        return self.path / name
 
     def add_provenance(self, **facts: Any) -> None:
         """Adds facts to `run.json` that were not known when the run was created."""

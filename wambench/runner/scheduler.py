@@ -14,7 +14,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -61,30 +61,42 @@ class _Attempt:
     policy_calls: int = 0
 
 
-@dataclass(slots=True)
 class _Queue:
-    """Episodes still to be run, by task."""
+    """Episodes still to be run, in waves; within a wave by task, in whatever order suits."""
 
-    tasks: dict[int, deque[Episode]] = field(default_factory=dict)
+    def __init__(self, waves: Iterable[Iterable[Episode]] = ()) -> None:
+        self._waves = deque({t: deque(e) for t, e in by_task(wave).items()} for wave in waves)
+
+    def __len__(self) -> int:
+        return sum(len(episodes) for wave in self._waves for episodes in wave.values())
 
     def take(self, held: int | None, busy: Iterable[int | None]) -> Episode | None:
         """Next episode for a worker: of the task it holds, else of the least attended task."""
-        if held in self.tasks:
-            task = held
-        elif self.tasks:
-            attended = list(busy)
-            task = min(self.tasks, key=lambda t: (attended.count(t), -len(self.tasks[t]), t))
-        else:
+        while self._waves and not self._waves[0]:
+            self._waves.popleft()
+        if not self._waves:
             return None
-        episodes = self.tasks[task]
+        tasks = self._waves[0]
+        if held in tasks:
+            task = held
+        else:
+            attended = list(busy)
+            task = min(tasks, key=lambda t: (attended.count(t), -len(tasks[t]), t))
+        episodes = tasks[task]
         episode = episodes.popleft()
         if not episodes:
-            del self.tasks[task]
+            del tasks[task]
         return episode
 
     def put_back(self, episode: Episode) -> None:
         """An episode that has to be run again; it goes to the front."""
-        self.tasks.setdefault(episode.task, deque()).appendleft(episode)
+        if not self._waves:
+            self._waves.append({})
+        self._waves[0].setdefault(episode.task, deque()).appendleft(episode)
+
+    def clear(self) -> None:
+        """Nothing more is to be run."""
+        self._waves.clear()
 
 
 class Scheduler:
@@ -128,22 +140,33 @@ class Scheduler:
         self._errors_in_a_row = 0
         self._any_counted = False
         self._alone: set[str] = set()
+        self._enough: Callable[[], bool] = lambda: False
 
-    def run(self, episodes: Iterable[Episode], *, any_counted: bool = False) -> None:
-        """Runs the episodes; returns when each has a record.
+    def run(
+        self,
+        waves: Iterable[Iterable[Episode]],
+        *,
+        any_counted: bool = False,
+        enough: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Runs the episodes; returns when each has a record, or when that is enough.
 
         Args:
-            episodes: What to run; those of a task in this order.
+            waves: What to run. No episode is begun before all of earlier waves have been; within
+                a wave, those of a task in this order.
             any_counted: Whether earlier episodes of the run counted, which shows that its set-up
                 is right.
+            enough: Asked after every record; once true, nothing more is begun, and what is under
+                way is run to its end and recorded.
 
         Raises:
             WambenchError: The run cannot go on: workers cannot start, the policy's output does
                 not fit the suite, every episode ends in an error, or the disk is full.
         """
         self._any_counted = any_counted
-        self._queue = _Queue({t: deque(e) for t, e in by_task(episodes).items()})
-        self._remaining = sum(len(e) for e in self._queue.tasks.values())
+        self._queue = _Queue(waves)
+        self._remaining = len(self._queue)
+        self._enough = enough
         for worker in self._pool.workers:
             self._selector.register(worker.channel, selectors.EVENT_READ, worker)
         while self._remaining:
@@ -295,6 +318,10 @@ class Scheduler:
         elif outcome != "infeasible":  # a property of the seed, not a sign of a wrong set-up
             self._errors_in_a_row += 1
         self._on_record(record)
+        if self._enough():
+            # That includes what was put back: it is no longer under way.
+            self._queue.clear()
+            self._remaining = len(self._current)
 
     @staticmethod
     def _split(attempt: _Attempt, told: dict[str, float]) -> Seconds:

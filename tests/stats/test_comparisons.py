@@ -1,0 +1,173 @@
+"""Tests of a difference: paired, unpaired, and several at once."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from wambench.stats.multiple import compact_letters, holm
+from wambench.stats.paired import Pairs, mcnemar_exact, paired_difference_interval
+from wambench.stats.unpaired import barnard_exact, newcombe_interval
+
+few = st.integers(0, 40)
+pairs = st.builds(Pairs, few, few, few, few).filter(lambda p: p.number > 0)
+tasks = st.lists(pairs, min_size=1, max_size=10)
+
+
+def swapped(p: Pairs) -> Pairs:
+    return Pairs(p.both, p.b_only, p.a_only, p.neither)
+
+
+# ---- paired ----------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1))
+def test_pairs_count_every_outcome_once(outcomes: list[tuple[bool, bool]]) -> None:
+    counted = Pairs.count(outcomes)
+    assert counted.number == len(outcomes)
+    rate_a, rate_b = np.mean(outcomes, axis=0)
+    assert counted.difference == pytest.approx(rate_b - rate_a)
+
+
+@given(pairs)
+def test_mcnemar_s_test_is_the_binomial_test_of_the_discordant_pairs(p: Pairs) -> None:
+    discordant = p.a_only + p.b_only
+    expected = stats.binomtest(p.b_only, discordant).pvalue if discordant else 1.0
+    assert mcnemar_exact(p) == pytest.approx(expected)
+
+
+@given(tasks)
+def test_naming_the_policies_the_other_way_turns_everything_round(chosen: list[Pairs]) -> None:
+    low, high = paired_difference_interval(chosen)
+    turned = paired_difference_interval([swapped(p) for p in chosen])
+    assert turned == pytest.approx((-high, -low), abs=1e-9)
+    total = sum(chosen, Pairs())
+    assert mcnemar_exact(swapped(total)) == mcnemar_exact(total)
+    assert swapped(total).difference == -total.difference
+
+
+@given(tasks, st.sampled_from([0.5, 0.8, 0.95, 0.99]))
+def test_the_interval_of_a_paired_difference_holds_the_difference(
+    chosen: list[Pairs], confidence: float
+) -> None:
+    low, high = paired_difference_interval(chosen, confidence)
+    assert -1 <= low <= sum(chosen, Pairs()).difference <= high <= 1
+    assert low < high
+
+
+def test_equal_outcomes_everywhere_are_no_proof_of_equality() -> None:
+    low, high = paired_difference_interval([Pairs(both=50)] * 10)
+    assert low == -high
+    assert 0.003 < high < 0.01
+
+
+@pytest.mark.parametrize("trials", [5, 20])
+@pytest.mark.parametrize(
+    ("b_only", "a_only"),
+    [
+        ([0.1] * 10, [0.1] * 10),
+        ([0.3] * 10, [0.1] * 10),
+        ([0.6] * 5 + [0.0] * 5, [0.0] * 5 + [0.6] * 5),
+        (list(np.linspace(0, 0.6, 10)), [0.05] * 10),
+    ],
+    ids=["equal", "better", "better on some and worse on others", "better on some"],
+)
+def test_the_interval_of_a_paired_difference_holds_the_truth_as_often_as_it_says(
+    b_only: list[float], a_only: list[float], trials: int
+) -> None:
+    rng = np.random.default_rng(0)
+    truth = np.mean(b_only) - np.mean(a_only)
+    held = rejected = 0
+    repetitions = 2000
+    for _ in range(repetitions):
+        counts = [
+            rng.multinomial(trials, [a, b, 1 - a - b]) for a, b in zip(a_only, b_only, strict=True)
+        ]
+        drawn = [Pairs(0, int(a), int(b), int(rest)) for a, b, rest in counts]
+        low, high = paired_difference_interval(drawn)
+        held += low <= truth <= high
+        rejected += mcnemar_exact(sum(drawn, Pairs())) <= 0.05
+    assert held / repetitions >= 0.935
+    if truth == 0:
+        assert rejected / repetitions <= 0.055, "equal averages, whatever the tasks"
+
+
+# ---- unpaired --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [((3, 20), (11, 20)), ((7, 15), (5, 25)), ((0, 10), (6, 10)), ((4, 9), (4, 9))]
+)
+def test_barnard_s_test_is_scipy_s_and_the_same_both_ways(
+    a: tuple[int, int], b: tuple[int, int]
+) -> None:
+    table = [[a[0], b[0]], [a[1] - a[0], b[1] - b[0]]]
+    expected = stats.barnard_exact(table).pvalue
+    assert barnard_exact(a, b) == pytest.approx(min(expected, 1), abs=1e-6)
+    assert barnard_exact(b, a) == pytest.approx(barnard_exact(a, b), abs=1e-3)
+
+
+def test_two_policies_that_solve_everything_are_not_told_apart() -> None:
+    assert barnard_exact((20, 20), (30, 30)) == 1
+    assert barnard_exact((0, 20), (0, 30)) == 1
+
+
+samples = st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+
+
+@given(samples, samples)
+def test_newcombe_s_interval_holds_the_difference_and_turns_round(
+    a: tuple[int, int], b: tuple[int, int]
+) -> None:
+    low, high = newcombe_interval(a, b)
+    assert -1 - 1e-9 <= low <= b[0] / b[1] - a[0] / a[1] <= high <= 1 + 1e-9
+    assert newcombe_interval(b, a) == pytest.approx((-high, -low))
+
+
+def test_newcombe_s_interval_agrees_with_his_example() -> None:
+    """Newcombe 1998, Table II, contrast (a): 56/70 - 48/80, method 10."""
+    assert newcombe_interval((48, 80), (56, 70)) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+
+
+# ---- several at once -------------------------------------------------------------------------
+
+
+@given(st.lists(st.floats(0, 1), max_size=10))
+def test_holm_keeps_the_order_and_lies_between_the_raw_and_the_bonferroni_values(
+    raw: list[float],
+) -> None:
+    adjusted = holm(raw)
+    for p, q in zip(raw, adjusted, strict=True):
+        assert p <= q <= min(len(raw) * p, 1) + 1e-12
+    order = sorted(range(len(raw)), key=lambda i: raw[i])
+    assert [adjusted[i] for i in order] == sorted(adjusted)
+
+
+def test_holm_agrees_with_a_worked_example() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+names = ["p", "q", "r", "s", "t", "u"]
+
+
+@given(st.sets(st.sampled_from(list(combinations(names, 2)))))
+def test_two_policies_share_a_letter_exactly_when_they_are_not_told_apart(
+    different: set[tuple[str, str]],
+) -> None:
+    letters = compact_letters(names, sorted(different))
+    for pair in combinations(names, 2):
+        shared = set(letters[pair[0]]) & set(letters[pair[1]])
+        assert bool(shared) == (pair not in different)
+    assert all(letters.values()), "every policy has a letter"
+    assert letters[names[0]].startswith("a")
+
+
+def test_letters_go_from_the_best_down() -> None:
+    different = [("best", "worst")]
+    expected = {"best": "a", "middle": "ab", "worst": "b"}
+    assert compact_letters(["best", "middle", "worst"], different) == expected

@@ -1,0 +1,71 @@
+"""Whether runs can be compared, and if not, why."""
+
+from __future__ import annotations
+
+from wambench.errors import UsageError
+from wambench.results.record import EpisodeRecord
+from wambench.results.run import RunConfig, RunDirectory
+
+
+def complete_records(run: RunDirectory) -> dict[str, EpisodeRecord]:
+    """The records of a run that has an outcome for every episode of its manifest.
+
+    Infeasible episodes need none: no policy could have solved them.
+
+    Raises:
+        UsageError: Some are missing; which ones end last depends on how they end, so a comparison
+            without them would be biased.
+    """
+    records = run.records()
+    missing = [
+        episode.key
+        for episode in run.manifest.episodes
+        if episode.key not in records
+        or not (records[episode.key].counted or records[episode.key].outcome == "infeasible")
+    ]
+    if not missing:
+        return records
+    total = len(run.manifest.episodes)
+    problem = f"{run.path} has no counted outcome for {len(missing)} of its {total} episodes"
+    remedy = f"Run the rest with: wambench eval --resume {run.path}"
+    if run.info.stopping is None:
+        raise UsageError(f"{problem}; a comparison without them would be biased.", remedy)
+    raise UsageError(
+        f"{problem}: it ends as soon as its comparison with {run.info.stopping.against} is "
+        "decided, at a moment that favours one of the two.",
+        f"`wambench report {run.path}` shows that decision. For other comparisons, run the rest "
+        f"with: wambench eval --resume {run.path} --no-stop-when-decided",
+    )
+
+
+def difference_of_episodes(a: RunConfig, b: RunConfig) -> str:
+    """Says how the episodes of two runs with different manifests differ, in one clause."""
+    if a.suite != b.suite:
+        return f"one is on {a.suite}, the other on {b.suite}"
+    if a.backend != b.backend:
+        return f"one is on the {a.backend} backend, the other on the {b.backend} one"
+    if a.tasks != b.tasks:
+        return f"one has {_tasks(a)}, the other {_tasks(b)}"
+    if a.trials != b.trials:
+        return f"one has {a.trials} trials per task, the other {b.trials}"
+    if a.seed != b.seed:
+        return f"one has run seed {a.seed}, the other {b.seed}"
+    return "they were made with different versions of the suite"
+
+
+def same_tasks(a: RunDirectory, b: RunDirectory) -> bool:
+    """Whether two runs are on the same tasks of the same suite and backend, seeds aside."""
+    return _task_identities(a) == _task_identities(b)
+
+
+def _task_identities(run: RunDirectory) -> set[tuple[object, ...]]:
+    return {
+        (e.suite, e.backend, e.task, e.task_name, e.instruction, e.max_steps)
+        for e in run.manifest.episodes
+    }
+
+
+def _tasks(config: RunConfig) -> str:
+    if config.tasks is None:
+        return "all tasks"
+    return f"task{'s' * (len(config.tasks) != 1)} {', '.join(map(str, config.tasks))}"
