@@ -8,7 +8,7 @@ import sys
 import typer
 from rich.console import Console
 
-from wambench.cli import doctor, eval, leaderboard, listing, report, setup
+from wambench.cli import compare, doctor, eval, leaderboard, listing, report, setup
 from wambench.errors import WambenchError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("list")(listing.list_)
 app.command("setup")(setup.setup)
 app.command("doctor")(doctor.doctor)
 app.command("report")(report.report)
+app.command("compare")(compare.compare)
 app.command("leaderboard")(leaderboard.leaderboard)
 
 
