@@ -7,6 +7,9 @@ From the goal of a task down to one action:
     execution.py   carries a plan out: choose, move, look whether it worked, try again
     planning.py    which grasp, which way to put it down, which path, at what cost
     placement.py   where `On` and `In` want a thing
+    operating.py   opens, closes and turns jointed parts: hold or lean on, then along the joint
+    articulation.py  drawers, doors and knobs as the model has them: motion, handle, limits
+    drawers.py     where there is room in an open drawer
     grasps.py      how each category is held: the one table of grasp specs
     skills.py      transit, reach, grasp, lift, place, release, retreat; they know no task
     motion.py      paths of the hand and the OSC_POSE actions that follow them

@@ -7,10 +7,13 @@ from collections.abc import Generator
 
 import numpy as np
 
+from wambench_policies.expert.articulation import articulation
+from wambench_policies.expert.drawers import drawer_spots
 from wambench_policies.expert.geometry import Array
 from wambench_policies.expert.grasps import GRASPS
-from wambench_policies.expert.placement import find_spots, is_there
-from wambench_policies.expert.plan import PickAndPlace, Plan, Step
+from wambench_policies.expert.operating import operate
+from wambench_policies.expert.placement import Spot, find_spots, is_there
+from wambench_policies.expert.plan import Operate, PickAndPlace, Plan, Step, container_of
 from wambench_policies.expert.planning import PickPlan, Planner
 from wambench_policies.expert.scene import Scene
 from wambench_policies.expert.skills import (
@@ -62,6 +65,8 @@ def perform(scene: Scene, step: Step) -> Skill:
     match step:
         case PickAndPlace():
             return (yield from pick_and_place(scene, step))
+        case Operate():
+            return (yield from operate(scene, step.target, step.predicate, step.room_for))
 
 
 def looks_done(scene: Scene, step: Step) -> bool:
@@ -69,6 +74,8 @@ def looks_done(scene: Scene, step: Step) -> bool:
     match step:
         case PickAndPlace():
             return is_there(scene, step.object, step.relation, step.target)
+        case Operate():
+            return articulation(scene, step.target).holds(scene, step.predicate)
 
 
 def pick_and_place(scene: Scene, step: PickAndPlace) -> Skill:
@@ -97,18 +104,25 @@ def pick_and_place(scene: Scene, step: PickAndPlace) -> Skill:
 def _pick_plans(scene: Scene, planner: Planner, step: PickAndPlace, wanted: int) -> list[PickPlan]:
     """Grasps that allow the object to be put down, or any grasp where none does."""
     spec = GRASPS[scene.env.categories[step.object]]
-    for spot in find_spots(scene, step.object, step.relation, step.target):
+    for spot in _spots(scene, step):
         if plans := planner.pick_plans(step.object, spec, spot, wanted):
             return plans
     log.debug("no grasp of %s that allows to put it down", step.object)
     return planner.pick_plans(step.object, spec, None, wanted)
 
 
+def _spots(scene: Scene, step: PickAndPlace) -> list[Spot]:
+    """Places that satisfy a step, best first."""
+    if container_of(step.target) == step.target:
+        return drawer_spots(scene, step.object, step.target)
+    return find_spots(scene, step.object, step.relation, step.target)
+
+
 def _carry_and_place(scene: Scene, step: PickAndPlace) -> Skill:
     """Takes a held object to its target and puts it down."""
     planner = Planner(scene)
     in_hand = scene.grip().inverse() @ scene.pose(step.object)
-    for spot in find_spots(scene, step.object, step.relation, step.target):
+    for spot in _spots(scene, step):
         put = next(planner.place_plans(step.object, in_hand, spot, planner.q_now), None)
         if put is not None:
             break

@@ -21,6 +21,14 @@ SURFACES = ("akita_black_bowl", "white_bowl", "plate")
 """Categories that something can be set down on (or in) from above."""
 TABLES = ("floor", "main_table", "kitchen_table", "living_room_table", "study_table")
 """Workspaces of LIBERO's scenes; their regions are named after them."""
+CABINETS = ("white_cabinet", "wooden_cabinet")
+"""Categories with drawers, each of which carries a region of its own."""
+DRAWERS = ("top_region", "middle_region", "bottom_region")
+"""Regions inside the drawers of a cabinet."""
+SWITCHED = ("flat_stove",)
+"""Categories that can be turned on and off."""
+DOORS = ("microwave",)
+"""Categories with one door, behind which their `heating_region` is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,22 @@ class PickAndPlace:
     target: str
 
 
-Step = PickAndPlace
+@dataclass(frozen=True, slots=True)
+class Operate:
+    """Move the jointed part of a fixture until a predicate holds; nothing to do where it does.
+
+    Attributes:
+        target: Region of a drawer, or fixture with a single joint.
+        predicate: `open`, `close`, `turnon` or `turnoff`.
+        room_for: Object that will be put in; a drawer is opened further where it does not fit.
+    """
+
+    target: str
+    predicate: str
+    room_for: str | None = None
+
+
+Step = PickAndPlace | Operate
 Plan = tuple[Step, ...]
 
 
@@ -54,17 +77,46 @@ def plan_for(task: Task) -> Plan:
     """
     if not task.goal:
         raise NoPlan("the task has no symbolic goal")
-    return tuple(_step(predicate) for predicate in task.goal)
+    steps = [_step(predicate) for predicate in task.goal]
+    placed = [step for step in steps if isinstance(step, PickAndPlace)]
+    operated = [step for step in steps if isinstance(step, Operate)]
+    filled = {container_of(step.target) for step in placed} - {None}
+    shut = [step for step in operated if step.predicate == "close"]
+    # What stands open is in the way of other parts, so it is shut first, unless it has to be
+    # filled; what has to be filled is opened, whether or not the goal says so.
+    order: list[Step] = [step for step in shut if step.target not in filled]
+    order += [step for step in operated if step.predicate != "close"]
+    for step in placed:
+        opened = container_of(step.target)
+        if opened is not None:
+            order.append(Operate(opened, "open", room_for=step.object))
+        order.append(step)
+    return (*order, *(step for step in shut if step.target in filled))
+
+
+def container_of(target: str) -> str | None:
+    """What has to be open for something to be put into a region, or None."""
+    owner, region = _owner_and_region(target)
+    if owner in CABINETS and region in DRAWERS:
+        return target
+    if owner in DOORS and region == "heating_region":
+        return target.removesuffix("_heating_region")
+    return None
 
 
 def _step(predicate: Predicate) -> Step:
     relation, *arguments = predicate
+    if relation in ("open", "close", "turnon", "turnoff"):
+        (target,) = arguments
+        if not _can_be(relation, target):
+            raise NoPlan(f"no skill for {relation}({target})")
+        return Operate(target, relation)
     if relation not in ("on", "in"):
         raise NoPlan(f"no skill for {relation}({', '.join(arguments)})")
     name, target = arguments
     if category_of(name) not in GRASPS:
         raise NoPlan(f"no grasp for {category_of(name)}")
-    if not _reachable_from_above(target):
+    if not (_reachable_from_above(target) or container_of(target)):
         raise NoPlan(f"no way to put anything {relation} {target}")
     return PickAndPlace(name, relation, target)
 
@@ -75,5 +127,18 @@ def _reachable_from_above(target: str) -> bool:
         return True
     if target.startswith(TABLES):
         return True
-    owner, _, region = re.sub(r"_\d+_", "/", target, count=1).partition("/")
+    owner, region = _owner_and_region(target)
     return (region == "contain_region" and owner in OPEN_CONTAINERS) or region in FLAT_REGIONS
+
+
+def _can_be(relation: str, target: str) -> bool:
+    """Whether a target is something that can be opened and closed, or turned on and off."""
+    if relation in ("turnon", "turnoff"):
+        return category_of(target) in SWITCHED
+    return category_of(target) in DOORS or container_of(target) == target
+
+
+def _owner_and_region(target: str) -> tuple[str, str]:
+    """Category of the owner and bare name of a region, for example of `basket_1_contain_region`."""
+    owner, _, region = re.sub(r"_\d+_", "/", target, count=1).partition("/")
+    return owner, region
