@@ -36,6 +36,8 @@ MARGIN = {"slide": 0.012, "door": 0.1, "knob": 0.1}
 """How far (m or rad) past that value the expert aims, as far as the joint's range allows."""
 KNOB_DEPTH = 0.018
 """How far in m below the top of a knob's fin the grip site goes."""
+INNER_DEPTH = 0.022
+"""How far in m below a drawer's edge its front is pushed on from inside."""
 FIST = np.array(
     [[x, y, z] for x in (-0.025, 0.025) for y in (-0.0105, 0.0105) for z in (-0.04, TIP_REACH)]
 )
@@ -148,6 +150,19 @@ def articulation(scene: Scene, target: str) -> Articulation:
     return Articulation(joint, body, address, kind, geoms, lower, upper)
 
 
+def contents(scene: Scene, part: Articulation) -> list[str]:
+    """Objects that rest in or on a part and so move with it."""
+    moving = subtree(scene.model, part.body)
+    free = mujoco.mjtJoint.mjJNT_FREE
+    return [
+        name
+        for name in scene.env.object_bodies
+        if scene.model.jnt_type[scene.model.body_jntadr[scene.body(name)]] == free
+        and scene.model.body_jntnum[scene.body(name)]
+        and scene.touching(name) & moving
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Handle:
     """What sticks out farthest on the side towards which a part opens.
@@ -225,18 +240,45 @@ def bar_grasps(bar: Handle) -> list[Grasp]:
     return found
 
 
-def pushes_on(scene: Scene, part: Articulation, sense: float) -> list[Grasp]:
+def pushes_on(scene: Scene, part: Articulation, predicate: str) -> list[Grasp]:
     """Ways to lean the closed fingers on a drawer or door so that it can be pushed.
 
     Args:
         scene: The scene.
         part: The part.
-        sense: Whether the joint value has to rise (1) or fall (-1).
+        predicate: `close` pushes on the handle, `open` on the inner face of a drawer's front.
     """
-    grip = handle(scene, part)
-    opens = float(np.sign(part.lower + part.upper))
-    push = grip.outward * opens * sense
-    surface = grip.centre - push * 0.5 * grip.depth
+    bar = handle(scene, part)
+    if predicate == "close":
+        return _fists(bar.centre + 0.5 * bar.depth * bar.outward, -bar.outward)
+    inner = _inner_face(scene, part, bar)
+    return [] if inner is None else _fists(inner, bar.outward)
+
+
+def _inner_face(scene: Scene, part: Articulation, bar: Handle) -> Array | None:
+    """(3,) point on the inside of a drawer's front, a little below its edge; None if not open."""
+    points = part.shape(scene).points
+    middle = 0.5 * (points.min(axis=0) + points.max(axis=0))
+    behind = bar.centre + (middle - bar.centre) @ bar.outward * bar.outward
+    behind[2] = float(points[:, 2].max()) - INNER_DEPTH
+    distances = [
+        mujoco.mju_rayGeom(
+            scene.live.geom_xpos[geom],
+            scene.live.geom_xmat[geom],
+            scene.model.geom_size[geom],
+            behind,
+            bar.outward,
+            int(scene.model.geom_type[geom]),
+        )
+        for geom in part.geoms
+        if scene.model.geom_type[geom] != mujoco.mjtGeom.mjGEOM_MESH
+    ]
+    met = [distance for distance in distances if distance > 0.0]
+    return behind + min(met) * bar.outward if met else None
+
+
+def _fists(surface: Array, push: Array) -> list[Grasp]:
+    """Closed fingers just off a (3,) point of a surface, at all slants from level to upright."""
     down = np.array([0.0, 0.0, -1.0])
     found = []
     for slant in np.radians(np.arange(0.0, 91.0, 15.0)):

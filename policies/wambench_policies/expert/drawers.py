@@ -11,6 +11,8 @@ from wambench_policies.expert.scene import Scene
 
 CELL = 0.007
 """Distance in m between the rays that look for free floor."""
+WALLS = 0.03
+"""How far in m beyond a region its drawer's walls are at most."""
 APART = 0.03
 """Distance in m between spots that count as different."""
 MOST_SPOTS = 5
@@ -30,8 +32,7 @@ def drawer_spots(scene: Scene, held: str, target: str) -> list[Spot]:
     """
     points, clearance, floor = _free_floor(scene, held, target)
     part = articulation(scene, target)
-    low = np.concatenate([p.points for p in part.shape(scene).parts])
-    brim = float(low[:, 2].max())
+    brim = float(part.shape(scene).points[:, 2].max())
     chosen: list[Array] = []
     for k in np.argsort(-clearance):
         if clearance[k] <= 0.0 or len(chosen) == MOST_SPOTS:
@@ -51,17 +52,20 @@ def has_room(scene: Scene, held: str, target: str) -> bool:
 
 def _free_floor(scene: Scene, held: str, target: str) -> tuple[Array, Array, float]:
     """(N, 2) world points inside a drawer, their distance in m to what is not open floor, and z."""
-    pose, size = scene.region_pose(target), scene.region_size(target)
-    reach = np.abs(pose.rotation * size).sum(axis=1)[:2]
+    pose = scene.region_pose(target)
+    half = np.abs(pose.rotation @ scene.region_size(target))
+    # The walls are outside the region and have to be seen too.
     axes = [
-        np.arange(c - r, c + r + CELL, CELL) for c, r in zip(pose.position, reach, strict=False)
+        np.arange(centre - reach, centre + reach, CELL)
+        for centre, reach in zip(pose.position[:2], half[:2] + WALLS, strict=True)
     ]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
     ignore, start = scene.geoms(held), float(pose.position[2]) + 0.5
     heights = np.array([scene.drop_height(point, start, ignore) for point in points])
-    floor = float(heights.min())
-    free = heights < floor + 0.008
+    bottom = float(pose.position[2] - half[2])
+    inside = np.all(np.abs(points - pose.position[:2]) < half[:2], axis=1)
+    floor = float(heights.min(where=inside & (heights > bottom - 0.02), initial=np.inf))
+    free = np.abs(heights - floor) < 0.008
     away = np.linalg.norm(points[:, None] - points[None, ~free], axis=-1)
-    nearest = away.min(axis=1, initial=np.inf) - CELL
-    # Beyond the grid is the unknown: the region's own edge bounds where the origin may be.
-    return points, np.where(free, nearest, 0.0), floor
+    nearest = away.min(axis=1, initial=np.inf) - 0.5 * CELL
+    return points[inside], np.where(free, nearest, 0.0)[inside], floor

@@ -9,6 +9,7 @@ import numpy as np
 
 from wambench_policies.expert.articulation import articulation
 from wambench_policies.expert.drawers import drawer_spots
+from wambench_policies.expert.escape import come_out
 from wambench_policies.expert.geometry import Array
 from wambench_policies.expert.grasps import GRASPS
 from wambench_policies.expert.operating import operate
@@ -120,6 +121,7 @@ def _spots(scene: Scene, step: PickAndPlace) -> list[Spot]:
 
 def _carry_and_place(scene: Scene, step: PickAndPlace) -> Skill:
     """Takes a held object to its target and puts it down."""
+    yield from come_out(scene, step.object)
     planner = Planner(scene)
     in_hand = scene.grip().inverse() @ scene.pose(step.object)
     for spot in _spots(scene, step):

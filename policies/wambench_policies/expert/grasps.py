@@ -9,12 +9,12 @@ direction in which the fingers close).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wambench_policies.expert.geometry import Array, Pose, gripper_rotation
+from wambench_policies.expert.geometry import Array, Pose, gripper_rotation, rotation_matrix
 
 if TYPE_CHECKING:  # the table is read before a run, where there is no simulator to import
     from wambench_policies.expert.shapes import Shape
@@ -167,6 +167,19 @@ def _rim(spec: Rim, shape: Shape, pose: Pose) -> list[Grasp]:
             rotation = gripper_rotation(sign * (pose.rotation @ direction), approach)
             at = Pose(pose.apply(local[None])[0], rotation)
             found.append(Grasp(at, thickness, spec.opening, spec.depth + TIP_REACH + 0.02))
+    return found
+
+
+def leaning(upright: list[Grasp]) -> list[Grasp]:
+    """The same grasps with the hand leaning over to either side, about the closing direction.
+
+    For what stands under something: the hand is wide across the fingers and high above them.
+    """
+    found = []
+    for grasp in upright:
+        for angle in np.radians((25.0, -25.0, 45.0, -45.0)):
+            lean = rotation_matrix(angle * grasp.pose.rotation[:, 0])
+            found.append(replace(grasp, pose=Pose(grasp.pose.position, lean @ grasp.pose.rotation)))
     return found
 
 

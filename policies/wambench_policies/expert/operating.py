@@ -13,7 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wambench_policies.expert.articulation import Articulation, articulation, holds_of, pushes_on
+from wambench_policies.expert.articulation import (
+    Articulation,
+    articulation,
+    contents,
+    holds_of,
+    pushes_on,
+)
 from wambench_policies.expert.collision import CollisionTest
 from wambench_policies.expert.drawers import has_room
 from wambench_policies.expert.geometry import Array, Pose, angle_between
@@ -170,9 +176,11 @@ def choose_contact(
 def _contacts(scene: Scene, part: Articulation, predicate: str, goal: float) -> Iterator[Contact]:
     """Feasible contacts, roughly cheapest first."""
     planner = Planner(scene)
-    held = part.kind == "knob" or predicate == "open"
-    candidates = holds_of(scene, part) if held else pushes_on(scene, part, part.sense(predicate))
     change = goal - part.value(scene)
+    already = part.kind != "knob" and part.holds(scene, predicate)
+    # What is open has no handle within reach of the hand, but an inside to push against.
+    held = predicate != "close" and not already
+    candidates = holds_of(scene, part) if held else pushes_on(scene, part, predicate)
     shares = (1.0,) if part.kind != "door" else (1.0, 0.5, 0.0)
 
     def travel(candidate: Grasp) -> float:
@@ -203,11 +211,12 @@ def _feasible(
         return None
     cost = discomfort(high) + discomfort(low)
     q, moved = low.q, CollisionTest(scene)
+    own = part.geoms.union(*(scene.geoms(name) for name in contents(scene, part)))
     for done in (0.33, 0.67, 1.0):
         goal = part.motion(scene, done * change) @ candidate.pose
         there = solve_ik(scene.arm, _partly_turned(candidate.pose, goal, share), q, scene.rest)
         moved.qpos[part.qpos] = part.value(scene) + done * change
-        if not there.reached or moved.hits(there.q, candidate.width, ignore=part.geoms):
+        if not there.reached or moved.hits(there.q, candidate.width, ignore=own):
             return None
         q = there.q
         cost += discomfort(there)

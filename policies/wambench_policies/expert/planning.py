@@ -21,6 +21,7 @@ from wambench_policies.expert.grasps import (
     Grasp,
     GraspSpec,
     grasps,
+    leaning,
 )
 from wambench_policies.expert.ik import Arm, IkSolution, solve_ik
 from wambench_policies.expert.motion import Path, joint_path, straight_path
@@ -92,6 +93,7 @@ class Planner:
         self.collisions = CollisionTest(scene)
         self.q_now = scene.arm_q()
         self.grip_now = scene.grip()
+        self._picks: dict[tuple[str, bytes], PickPlan | None] = {}
 
     # ---- pick --------------------------------------------------------------------------------
 
@@ -112,6 +114,8 @@ class Planner:
         scene = self.scene
         pose = scene.pose(name)
         candidates = grasps(spec, scene.shape(name), pose)
+        if not any(self._pickable(grasp, name) for grasp in candidates):
+            candidates = leaning(candidates)
         travel = sorted((self._travel_cost(grasp), k) for k, grasp in enumerate(candidates))
         plans: list[PickPlan] = []
         failures = 0
@@ -119,7 +123,7 @@ class Planner:
             plans.sort(key=lambda plan: plan.cost)
             if len(plans) >= wanted and plans[wanted - 1].cost <= least:
                 break
-            plan = self._pick_plan(candidates[k], scene.geoms(name), least)
+            plan = self._pickable(candidates[k], name)
             if plan is not None and spot is not None:
                 in_hand = plan.grasp.pose.inverse() @ pose
                 put = next(self.place_plans(name, in_hand, spot, plan.q, YAW_OFFSETS[::3]), None)
@@ -136,6 +140,15 @@ class Planner:
         move = float(np.linalg.norm(self.grip_now.position - grasp.pose.position))
         squeeze = max(0.0, grasp.width - (MAX_OPENING - 0.012)) * 2000.0
         return max(turn, move / METRES_PER_STEP) + squeeze
+
+    def _pickable(self, grasp: Grasp, name: str) -> PickPlan | None:
+        """The plan of a grasp, remembered: where the object will go does not change it."""
+        key = (name, grasp.pose.position.tobytes() + grasp.pose.rotation.tobytes())
+        if key not in self._picks:
+            self._picks[key] = self._pick_plan(
+                grasp, self.scene.geoms(name), self._travel_cost(grasp)
+            )
+        return self._picks[key]
 
     def _pick_plan(self, grasp: Grasp, own: frozenset[int], travel: float) -> PickPlan | None:
         above = grasp.pose.back(grasp.retreat)
