@@ -59,6 +59,30 @@ class CollisionTest:
                 pairs.append((a, b))
         return pairs
 
+    def overlaps(self, name: str, pose: Pose) -> bool:
+        """Whether an object at a world pose, without the robot, would overlap with anything.
+
+        Args:
+            name: A free object.
+            pose: Where to try it.
+        """
+        scene, data = self.scene, self.scene.scratch
+        data.qpos[:] = self.qpos
+        self._carry(name, pose)
+        mujoco.mj_kinematics(scene.model, data)
+        bound = scene.model.geom_rbound
+        others = scene.obstacle_geoms[bound[scene.obstacle_geoms] > 0.0]  # planes have none
+        for own in scene.geoms(name):
+            gap = np.linalg.norm(data.geom_xpos[others] - data.geom_xpos[own], axis=1)
+            for other in others[gap < bound[others] + bound[own]]:
+                if int(other) in scene.geoms(name):
+                    continue
+                # The collision test proper reports nothing where one box passes right through a
+                # thin one; the distance is negative there, too.
+                if mujoco.mj_geomDistance(scene.model, data, own, other, 0.1, None) < -PENETRATION:
+                    return True
+        return False
+
     def _carry(self, held: str, pose: Pose) -> None:
         """Puts a free object at a world pose in the scratch data."""
         model = self.scene.model

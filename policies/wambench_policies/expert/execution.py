@@ -8,14 +8,16 @@ from collections.abc import Generator
 import numpy as np
 
 from wambench_policies.expert.articulation import articulation
+from wambench_policies.expert.berths import berth_spec, find_berths
 from wambench_policies.expert.drawers import drawer_spots
 from wambench_policies.expert.escape import come_out
 from wambench_policies.expert.geometry import Array
 from wambench_policies.expert.grasps import GRASPS
 from wambench_policies.expert.operating import operate
 from wambench_policies.expert.placement import Spot, find_spots, is_there
-from wambench_policies.expert.plan import Operate, PickAndPlace, Plan, Step, container_of
-from wambench_policies.expert.planning import PickPlan, Planner
+from wambench_policies.expert.plan import Operate, PickAndPlace, Plan, Push, Step, container_of
+from wambench_policies.expert.planning import PickPlan, Place, Planner
+from wambench_policies.expert.pushing import push
 from wambench_policies.expert.scene import Scene
 from wambench_policies.expert.skills import (
     CLOSE,
@@ -23,12 +25,13 @@ from wambench_policies.expert.skills import (
     Skill,
     fingers,
     grasp,
+    insert,
     lift,
     opened_to,
     place,
     reach,
     retreat,
-    transit,
+    travel,
 )
 
 log = logging.getLogger(__name__)
@@ -68,6 +71,8 @@ def perform(scene: Scene, step: Step) -> Skill:
             return (yield from pick_and_place(scene, step))
         case Operate():
             return (yield from operate(scene, step.target, step.predicate, step.room_for))
+        case Push():
+            return (yield from push(scene, step.object, step.target))
 
 
 def looks_done(scene: Scene, step: Step) -> bool:
@@ -77,6 +82,8 @@ def looks_done(scene: Scene, step: Step) -> bool:
             return is_there(scene, step.object, step.relation, step.target)
         case Operate():
             return articulation(scene, step.target).holds(scene, step.predicate)
+        case Push():
+            return is_there(scene, step.object, "on", step.target)
 
 
 def pick_and_place(scene: Scene, step: PickAndPlace) -> Skill:
@@ -87,10 +94,12 @@ def pick_and_place(scene: Scene, step: PickAndPlace) -> Skill:
         if not plans:
             log.debug("attempt %d: no grasp of %s", attempt, step.object)
             yield from _let_go(scene)
+            if attempt > 0:
+                return False  # nothing moved in between, so that nothing else will be found
             continue
         pick = plans[min(attempt * RETRY_SHIFT, len(plans) - 1)]
         shape = opened_to(scene, pick.grasp.opening)
-        yield from transit(scene, planner.transit(pick.above), shape)
+        yield from travel(scene, pick.above, shape)
         if not (yield from reach(scene, pick.grasp.pose, shape)):
             log.debug("attempt %d: approach of %s stalled", attempt, step.object)
         yield from grasp(scene, scene.grip())
@@ -105,18 +114,20 @@ def pick_and_place(scene: Scene, step: PickAndPlace) -> Skill:
 def _pick_plans(scene: Scene, planner: Planner, step: PickAndPlace, wanted: int) -> list[PickPlan]:
     """Grasps that allow the object to be put down, or any grasp where none does."""
     spec = GRASPS[scene.env.categories[step.object]]
-    for spot in _spots(scene, step):
-        if plans := planner.pick_plans(step.object, spec, spot, wanted):
+    for somewhere in _places(scene, step):
+        if plans := planner.pick_plans(step.object, spec, somewhere, wanted):
             return plans
     log.debug("no grasp of %s that allows to put it down", step.object)
     return planner.pick_plans(step.object, spec, None, wanted)
 
 
-def _spots(scene: Scene, step: PickAndPlace) -> list[Spot]:
-    """Places that satisfy a step, best first."""
+def _places(scene: Scene, step: PickAndPlace) -> list[Place]:
+    """Where a step may put its object, the preferred place first."""
+    if berth_spec(step.target) is not None:
+        return [find_berths(scene, step.object, step.target)]
     if container_of(step.target) == step.target:
-        return drawer_spots(scene, step.object, step.target)
-    return find_spots(scene, step.object, step.relation, step.target)
+        return [*drawer_spots(scene, step.object, step.target)]
+    return [*find_spots(scene, step.object, step.relation, step.target, step.share)]
 
 
 def _carry_and_place(scene: Scene, step: PickAndPlace) -> Skill:
@@ -124,19 +135,22 @@ def _carry_and_place(scene: Scene, step: PickAndPlace) -> Skill:
     yield from come_out(scene, step.object)
     planner = Planner(scene)
     in_hand = scene.grip().inverse() @ scene.pose(step.object)
-    for spot in _spots(scene, step):
-        put = next(planner.place_plans(step.object, in_hand, spot, planner.q_now), None)
+    for somewhere in _places(scene, step):
+        put = next(planner.put_plans(step.object, in_hand, somewhere, planner.q_now), None)
         if put is not None:
             break
     else:
         log.debug("no way to put %s down", step.object)
         return False
-    yield from transit(scene, planner.transit(put.above, step.object), fingers(CLOSE))
+    yield from travel(scene, put.above, fingers(CLOSE), step.object)
     slipped = (scene.grip().inverse() @ scene.pose(step.object)).position - in_hand.position
     if float(np.linalg.norm(slipped)) > LOST:
         log.debug("%s was lost on the way", step.object)
         return False
-    yield from place(scene, step.object, put.down, spot.xy)
+    if put.berth is not None:
+        yield from insert(scene, step.object, put.berth.entry, put.berth.goal)
+    elif isinstance(somewhere, Spot):
+        yield from place(scene, step.object, put.down, somewhere.xy)
     yield from retreat(scene, RETREAT)
     return True
 

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wambench_policies.expert.geometry import Array, Pose, gripper_rotation, rotation_matrix
+from wambench_policies.expert.geometry import (
+    Array,
+    Pose,
+    about_z,
+    gripper_rotation,
+    rotation_matrix,
+)
 
 if TYPE_CHECKING:  # the table is read before a run, where there is no simulator to import
     from wambench_policies.expert.shapes import Shape
@@ -55,11 +61,36 @@ class Rim:
     opening: float = 0.04
 
 
-GraspSpec = TopDown | Rim
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """By what sticks out furthest to one side, across it, from above.
+
+    Attributes:
+        depth: How far in m below the highest point of the handle the grip site goes.
+        reach: Length in m of the outermost stretch that counts as handle.
+    """
+
+    depth: float = 0.02
+    reach: float = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """In one of several ways, whichever is cheapest where the object stands.
+
+    Attributes:
+        specs: The ways.
+    """
+
+    specs: tuple[TopDown | Rim | Handle, ...]
+
+
+GraspSpec = TopDown | Rim | Handle | AnyOf
 
 GRASPS: dict[str, GraspSpec] = {
     "alphabet_soup": TopDown(),
     "bbq_sauce": TopDown(),
+    "black_book": TopDown(),
     "butter": TopDown(),
     "chocolate_pudding": TopDown(),
     "cookies": TopDown(),
@@ -71,11 +102,14 @@ GRASPS: dict[str, GraspSpec] = {
     "salad_dressing": TopDown(),
     "tomato_sauce": TopDown(),
     "wine_bottle": TopDown(),
+    "yellow_book": TopDown(),
     "akita_black_bowl": Rim(),
     "white_bowl": Rim(),
     "porcelain_mug": Rim(),
     "red_coffee_mug": Rim(),
     "white_yellow_mug": Rim(),
+    "chefmate_8_frypan": AnyOf((Handle(reach=0.12), Rim())),
+    "moka_pot": Handle(depth=0.027, reach=0.05),
 }
 """Grasp spec per object category; what is not here cannot be picked up."""
 
@@ -116,6 +150,10 @@ def grasps(spec: GraspSpec, shape: Shape, pose: Pose) -> list[Grasp]:
             return _top_down(spec, shape.moved(pose))
         case Rim():
             return _rim(spec, shape, pose)
+        case Handle():
+            return _handle(spec, shape, pose)
+        case AnyOf():
+            return [grasp for one in spec.specs for grasp in grasps(one, shape, pose)]
 
 
 def _top_down(spec: TopDown, shape: Shape) -> list[Grasp]:
@@ -147,8 +185,8 @@ def _top_down(spec: TopDown, shape: Shape) -> list[Grasp]:
 def _rim(spec: Rim, shape: Shape, pose: Pose) -> list[Grasp]:
     """Grasps around a rim, every 10 degrees, both ways round."""
     points = shape.points
-    top = float(points[:, 2].max())
-    edge = points[points[:, 2] > top - 0.004]
+    top = _rim_height(shape)
+    edge = points[np.abs(points[:, 2] - top + 0.002) < 0.002 + 1e-6]
     centre = np.array([np.mean(_extent(edge[:, 0])), np.mean(_extent(edge[:, 1]))])
     outward = edge[:, :2] - centre
     radius = np.linalg.norm(outward, axis=1)
@@ -167,6 +205,46 @@ def _rim(spec: Rim, shape: Shape, pose: Pose) -> list[Grasp]:
             rotation = gripper_rotation(sign * (pose.rotation @ direction), approach)
             at = Pose(pose.apply(local[None])[0], rotation)
             found.append(Grasp(at, thickness, spec.opening, spec.depth + TIP_REACH + 0.02))
+    return found
+
+
+def _rim_height(shape: Shape) -> float:
+    """Height in m of the highest edge that goes all the way round; a handle may be higher."""
+    points = shape.points
+    middle = np.median([part.points.mean(axis=0) for part in shape.parts], axis=0)
+    tops = sorted({round(float(part.points[:, 2].max()), 4) for part in shape.parts}, reverse=True)
+    for top in tops:
+        edge = points[np.abs(points[:, 2] - top + 0.002) < 0.002 + 1e-4] - middle
+        if len({(x > 0, y > 0) for x, y in edge[:, :2]}) == 4:
+            return top
+    return float(points[:, 2].max())
+
+
+def _handle(spec: Handle, shape: Shape, pose: Pose) -> list[Grasp]:
+    """Grasps across a handle, both ways round and a little askew."""
+    here = shape.moved(pose)
+    points = here.points
+    # Most parts belong to the body, so that their median is inside it.
+    middle = np.median([part.points.mean(axis=0)[:2] for part in here.parts], axis=0)
+    axes = [sign * pose.rotation[:2, k] for k in range(3) for sign in (1.0, -1.0)]
+    axes = [axis / np.linalg.norm(axis) for axis in axes if np.linalg.norm(axis) > 0.5]
+    along = max(axes, key=lambda axis: float(((points[:, :2] - middle) @ axis).max()))
+    across = np.array([-along[1], along[0]])
+    end = float((points[:, :2] @ along).max())
+    handle = points[points[:, :2] @ along > end - spec.reach]
+    top = float(handle[:, 2].max())
+    low, high = _extent(handle[:, :2] @ across)
+    found = []
+    for share in (0.5, 0.75, 0.25):
+        centre = (end - share * spec.reach) * along + 0.5 * (low + high) * across
+        for askew in (0.0, 0.15, -0.15):
+            for sign in (1.0, -1.0):
+                closing = about_z(askew)[:2, :2] @ (sign * across)
+                rotation = gripper_rotation(np.append(closing, 0.0), np.array([0.0, 0.0, -1.0]))
+                at = Pose(np.array([*centre, top - spec.depth]), rotation)
+                found.append(
+                    Grasp(at, high - low, high - low + 0.035, spec.depth + TIP_REACH + 0.015)
+                )
     return found
 
 

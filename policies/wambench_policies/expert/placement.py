@@ -20,6 +20,10 @@ STACK_TOLERANCE = 0.03
 """Distance in m between origins within which one object is `On` another; LIBERO's `check_ontop`."""
 
 
+USABLE = 0.6
+"""Part of a region's half size that is aimed at besides its middle."""
+
+
 @dataclass(frozen=True, slots=True)
 class Spot:
     """A place for an object.
@@ -38,19 +42,25 @@ class Spot:
     owner: str | None
 
 
-def find_spots(scene: Scene, held: str, relation: str, target: str) -> list[Spot]:
-    """Places that satisfy a goal predicate, the middle of the target first.
+def find_spots(
+    scene: Scene, held: str, relation: str, target: str, share: tuple[int, int] = (0, 1)
+) -> list[Spot]:
+    """Places that satisfy a goal predicate, the middle of the target (or of its share) first.
 
     Args:
         scene: The scene.
         held: Object that will be put there.
         relation: `on` or `in`.
         target: Instance or region name.
+        share: Which strip of a region to use, and in how many it is divided.
     """
     centre, axes, owner = _target(scene, target)
     offsets = [np.zeros(2)]
-    if target in scene.env.regions and relation == "on":
-        offsets += [0.6 * np.array([x, y]) for x in (0, -1, 1) for y in (0, -1, 1) if x or y]
+    if share[1] > 1:
+        strip = USABLE * (2.0 * share[0] / (share[1] - 1) - 1.0)
+        offsets = [np.array([along, strip]) for along in (0.0, -USABLE, USABLE)]
+    elif target in scene.env.regions and relation == "on":
+        offsets += [USABLE * np.array([x, y]) for x in (0, -1, 1) for y in (0, -1, 1) if x or y]
     return [_spot(scene, held, relation, centre + axes @ offset, owner) for offset in offsets]
 
 
@@ -59,10 +69,20 @@ def is_there(scene: Scene, name: str, relation: str, target: str) -> bool:
     centre, axes, _ = _target(scene, target)
     offset = scene.pose(name).position - centre
     touching = scene.touching(name)
+    if relation == "in":
+        # LIBERO's `In` wants no contact, only the origin inside the box, which reaches 1 cm lower.
+        half = np.abs(scene.region_pose(target).rotation @ scene.region_size(target))
+        low = half + np.array([0.0, 0.0, 0.01])
+        return bool(touching) and bool(np.all(-low < offset) and np.all(offset < half))
     if target in scene.env.object_bodies:
         near = float(np.linalg.norm(offset[:2])) < STACK_TOLERANCE and offset[2] >= 0.0
         return bool(near and touching & subtree(scene.model, scene.body(target)))
     return bool(touching) and bool(np.all(np.abs(np.linalg.solve(axes[:2], offset[:2])) < 1.0))
+
+
+def region_centre(scene: Scene, target: str) -> Array:
+    """(3,) world coordinates in m of the middle of a target."""
+    return _target(scene, target)[0]
 
 
 def _target(scene: Scene, target: str) -> tuple[Array, Array, str | None]:

@@ -6,9 +6,12 @@ Needs no simulator, so that a task without a plan is refused before a run starts
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from wambench.protocol import Task
+from wambench_policies.expert.berths import berth_spec
 from wambench_policies.expert.grasps import GRASPS, category_of
 
 Predicate = tuple[str, ...]
@@ -19,6 +22,8 @@ FLAT_REGIONS = ("cook_region", "top_side")
 """Regions of fixtures that something can be set down on from above."""
 SURFACES = ("akita_black_bowl", "white_bowl", "plate")
 """Categories that something can be set down on (or in) from above."""
+PUSHED = ("plate",)
+"""Categories that are moved over a table without being picked up."""
 TABLES = ("floor", "main_table", "kitchen_table", "living_room_table", "study_table")
 """Workspaces of LIBERO's scenes; their regions are named after them."""
 CABINETS = ("white_cabinet", "wooden_cabinet")
@@ -39,11 +44,14 @@ class PickAndPlace:
         object: Instance to pick up.
         relation: `on` or `in`.
         target: Instance or region it has to end up on or in.
+        share: Which part of the target this object gets, and in how many it is divided, where
+            several objects have to stand side by side on it.
     """
 
     object: str
     relation: str
     target: str
+    share: tuple[int, int] = (0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,20 @@ class Operate:
     room_for: str | None = None
 
 
-Step = PickAndPlace | Operate
+@dataclass(frozen=True, slots=True)
+class Push:
+    """Move an object along what it stands on, into a region.
+
+    Attributes:
+        object: Instance to move.
+        target: Region it has to end up in.
+    """
+
+    object: str
+    target: str
+
+
+Step = PickAndPlace | Push | Operate
 Plan = tuple[Step, ...]
 
 
@@ -77,8 +98,8 @@ def plan_for(task: Task) -> Plan:
     """
     if not task.goal:
         raise NoPlan("the task has no symbolic goal")
-    steps = [_step(predicate) for predicate in task.goal]
-    placed = [step for step in steps if isinstance(step, PickAndPlace)]
+    steps = _divided([_step(predicate) for predicate in task.goal])
+    placed = [step for step in steps if isinstance(step, PickAndPlace | Push)]
     operated = [step for step in steps if isinstance(step, Operate)]
     filled = {container_of(step.target) for step in placed} - {None}
     shut = [step for step in operated if step.predicate == "close"]
@@ -104,6 +125,21 @@ def container_of(target: str) -> str | None:
     return None
 
 
+def _divided(steps: Iterable[Step]) -> list[Step]:
+    """The steps, with targets that several objects are set down on divided among them."""
+    steps = list(steps)
+    shared = [s for s in steps if isinstance(s, PickAndPlace) and s.relation == "on"]
+    wanted = Counter(step.target for step in shared)
+    given: Counter[str] = Counter()
+    divided: list[Step] = []
+    for step in steps:
+        if isinstance(step, PickAndPlace) and step in shared and wanted[step.target] > 1:
+            step = replace(step, share=(given[step.target], wanted[step.target]))
+            given[step.target] += 1
+        divided.append(step)
+    return divided
+
+
 def _step(predicate: Predicate) -> Step:
     relation, *arguments = predicate
     if relation in ("open", "close", "turnon", "turnoff"):
@@ -114,9 +150,12 @@ def _step(predicate: Predicate) -> Step:
     if relation not in ("on", "in"):
         raise NoPlan(f"no skill for {relation}({', '.join(arguments)})")
     name, target = arguments
+    if category_of(name) in PUSHED and relation == "on" and target.startswith(TABLES):
+        return Push(name, target)
     if category_of(name) not in GRASPS:
         raise NoPlan(f"no grasp for {category_of(name)}")
-    if not (_reachable_from_above(target) or container_of(target)):
+    reachable = _reachable_from_above(target) or container_of(target) or berth_spec(target)
+    if not reachable:
         raise NoPlan(f"no way to put anything {relation} {target}")
     return PickAndPlace(name, relation, target)
 

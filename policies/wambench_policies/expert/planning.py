@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from wambench_policies.expert.berths import Berth
 from wambench_policies.expert.collision import CollisionTest
 from wambench_policies.expert.geometry import Array, Pose, about_z, angle_between
 from wambench_policies.expert.grasps import (
@@ -42,8 +43,12 @@ YAW_OFFSETS = tuple(
     sign * np.pi / 12 * k for k in range(13) for sign in (1.0, -1.0) if k or sign > 0
 )
 """Turns of the object about the vertical between pick and place, preferred ones first."""
+SWING = 1.0
+"""Change in rad of a joint between entry and goal of a berth beyond which the arm would flip."""
 HELD_OPENING = 0.05
 """Distance in m between the fingers that is assumed when putting something down."""
+MOST_BERTHS = 8
+"""How many berths are tried for one grasp; bounds the time of the search."""
 MOST_FAILURES = 6
 """After how many grasps that cannot be put down the search is given up; bounds its time."""
 
@@ -56,11 +61,17 @@ class PlacePlan:
         above: World pose of the grip site from which to go straight down.
         down: World pose of the grip site at which to let go.
         cost: In control steps; lower is better.
+        berth: Where the object goes in full; None where only its place in the plane matters.
     """
 
     above: Pose
     down: Pose
     cost: float
+    berth: Berth | None = None
+
+
+Place = Spot | Sequence[Berth]
+"""Where a thing goes: somewhere in the plane, or into one of several berths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +109,7 @@ class Planner:
     # ---- pick --------------------------------------------------------------------------------
 
     def pick_plans(
-        self, name: str, spec: GraspSpec, spot: Spot | None, wanted: int = 1
+        self, name: str, spec: GraspSpec, place: Place | None, wanted: int = 1
     ) -> list[PickPlan]:
         """The cheapest feasible ways to pick an object up, best first.
 
@@ -108,7 +119,7 @@ class Planner:
         Args:
             name: The object.
             spec: How its kind is held.
-            spot: Where it will go, or None if it only has to be held.
+            place: Where it will go, or None if it only has to be held.
             wanted: How many plans, where there are so many.
         """
         scene = self.scene
@@ -124,9 +135,9 @@ class Planner:
             if len(plans) >= wanted and plans[wanted - 1].cost <= least:
                 break
             plan = self._pickable(candidates[k], name)
-            if plan is not None and spot is not None:
+            if plan is not None and place is not None:
                 in_hand = plan.grasp.pose.inverse() @ pose
-                put = next(self.place_plans(name, in_hand, spot, plan.q, YAW_OFFSETS[::3]), None)
+                put = next(self.put_plans(name, in_hand, place, plan.q, YAW_OFFSETS[::3]), None)
                 plan = None if put is None else replace(plan, cost=plan.cost + put.cost)
                 failures += put is None
             if plan is not None:
@@ -166,6 +177,48 @@ class Planner:
         return PickPlan(above, grasp, low.q, cost)
 
     # ---- place -------------------------------------------------------------------------------
+
+    def put_plans(
+        self,
+        name: str,
+        in_hand: Pose,
+        place: Place,
+        seed: Array,
+        turns: Sequence[float] = YAW_OFFSETS,
+    ) -> Iterator[PlacePlan]:
+        """Feasible ways to bring a held object to a place, least turn first."""
+        if isinstance(place, Spot):
+            return self.place_plans(name, in_hand, place, seed, turns)
+        return self.berth_plans(name, in_hand, place, seed)
+
+    def berth_plans(
+        self, name: str, in_hand: Pose, berths: Sequence[Berth], seed: Array
+    ) -> Iterator[PlacePlan]:
+        """Feasible ways to bring a held object into a berth, least turn first.
+
+        Args:
+            name: The object.
+            in_hand: Its pose in the frame of the grip site.
+            berths: Where it may go, in order of preference where the turn is the same.
+            seed: (N,) arm joints in rad to start inverse kinematics from.
+        """
+        scene, back = self.scene, in_hand.inverse()
+        grip = scene.pose(name) @ back
+        turned = [
+            round(angle_between(grip.rotation, (berth.goal @ back).rotation), 3) for berth in berths
+        ]
+        for k in np.argsort(turned, kind="stable")[:MOST_BERTHS]:
+            berth = berths[k]
+            high = self._ik(berth.entry @ back, seed)
+            if high is None or self.collisions.hits(high.q, HELD_OPENING, name, in_hand):
+                continue
+            low = self._ik(berth.goal @ back, high.q)
+            if low is None or float(np.max(np.abs(low.q - high.q))) > SWING:
+                continue
+            if self.collisions.hits(low.q, HELD_OPENING, name, in_hand):
+                continue
+            cost = turned[k] / RADIANS_PER_STEP + discomfort(low) + discomfort(high)
+            yield PlacePlan(berth.entry @ back, berth.goal @ back, cost, berth)
 
     def place_plans(
         self,
@@ -213,14 +266,29 @@ class Planner:
             cost = abs(yaw) / RADIANS_PER_STEP * 0.5 + discomfort(low) + discomfort(high)
             yield PlacePlan(above, down, cost)
 
+    def reach_cost(self, at: Pose, opening: float) -> float | None:
+        """Cost in control steps of bringing the empty hand to a pose; None where it cannot be.
+
+        Args:
+            at: World pose of the grip site.
+            opening: Distance in m between the fingers.
+        """
+        solution = self._ik(at, self.q_now)
+        if solution is None or self.collisions.hits(solution.q, opening):
+            return None
+        turn = angle_between(self.grip_now.rotation, at.rotation) / RADIANS_PER_STEP
+        move = float(np.linalg.norm(self.grip_now.position - at.position)) / METRES_PER_STEP
+        return max(turn, move) + discomfort(solution)
+
     # ---- paths -------------------------------------------------------------------------------
 
-    def transit(self, goal: Pose, held: str | None = None) -> Path:
+    def transit(self, goal: Pose, held: str | None = None, detour: bool = False) -> Path:
         """A path from the present pose to a goal, over everything in between.
 
         Args:
             goal: World pose of the grip site at the end.
             held: Object in the hand, if any.
+            detour: Go through joint space even where a straight line looks possible.
         """
         start = self.grip_now
         height = self._transit_height(start, goal, held)
@@ -231,7 +299,7 @@ class Planner:
             waypoints.append(goal.shifted(np.array([0.0, 0.0, height - goal.position[2]])))
         waypoints.append(goal)
         path = straight_path(waypoints)
-        if follows_smoothly(self.scene.arm, path, self.q_now, self.scene.rest):
+        if not detour and follows_smoothly(self.scene.arm, path, self.q_now, self.scene.rest):
             return path
         # The straight way meets a joint limit: go through joint space instead, at height.
         joints = [self.q_now]

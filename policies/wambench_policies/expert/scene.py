@@ -170,6 +170,34 @@ class Scene:
         half = np.einsum("nij,nj->ni", np.abs(rotation), box[:, 3:])
         return centre - half, centre + half
 
+    def free_way(self, start: Array, direction: Array, geoms: frozenset[int]) -> float:
+        """Distance in m from a (3,) point along a (3,) unit vector to the first of some geoms.
+
+        Returns:
+            The distance, or 10 where none is met within that.
+        """
+        hit = np.array([-1], dtype=np.int32)
+        collision_group = np.array([1, 0, 0, 0, 0, 0], dtype=np.uint8)
+        gone = 0.0
+        while gone < 10.0:
+            distance = mujoco.mj_ray(
+                self.model,
+                self.live,
+                start + gone * direction,
+                direction,
+                collision_group,
+                1,
+                -1,
+                hit,
+            )
+            if distance < 0:
+                break
+            gone += distance
+            if int(hit[0]) in geoms:
+                return gone
+            gone += 1e-4
+        return 10.0
+
     def drop_height(self, at: Array, start: float, ignore: frozenset[int]) -> float:
         """Height of what lies below a point, found by a ray.
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from wambench_policies.expert.geometry import Array, Pose, angle_between
 from wambench_policies.expert.motion import Follower, Path, servo, straight_path
+from wambench_policies.expert.planning import Planner
 from wambench_policies.expert.scene import Scene
 
 Skill = Generator[Array, None, bool]
@@ -113,6 +114,22 @@ def transit(scene: Scene, path: Path, gripper: Fingers) -> Skill:
     return (yield from follow(scene, path, gripper, distance=0.025, angle=0.1))
 
 
+def travel(scene: Scene, goal: Pose, gripper: Fingers, held: str | None = None) -> Skill:
+    """Travels to a pose over everything in between; through joint space where it gets stuck.
+
+    Args:
+        scene: The scene.
+        goal: World pose of the grip site at the end.
+        gripper: What the fingers do on the way.
+        held: Object in the hand, if any.
+    """
+    for detour in (False, True):
+        path = Planner(scene).transit(goal, held, detour)
+        if (yield from transit(scene, path, gripper)):
+            return True
+    return False
+
+
 def reach(scene: Scene, goal: Pose, gripper: Fingers) -> Skill:
     """Moves straight to a pose and ends there precisely."""
     path = straight_path([scene.grip(), goal])
@@ -179,6 +196,28 @@ def retreat(scene: Scene, distance: float) -> Skill:
     here = scene.grip()
     path = straight_path([here, here.back(distance)])
     return (yield from follow(scene, path, fingers(OPEN), distance=0.02, angle=0.5))
+
+
+def insert(scene: Scene, name: str, entry: Pose, goal: Pose) -> Skill:
+    """Brings a held object into a berth along a straight line, then lets go of it.
+
+    What it has slipped in the hand is made good at the entry and once more on the way in.
+
+    Args:
+        scene: The scene.
+        name: The object.
+        entry: World pose of the object where the straight way begins.
+        goal: World pose of the object in its berth.
+
+    Returns:
+        Whether it got there before it met resistance.
+    """
+    for pose, distance in ((entry, 0.006), (goal, 0.005)):
+        in_hand = scene.grip().inverse() @ scene.pose(name)
+        path = straight_path([scene.grip(), pose @ in_hand.inverse()])
+        arrived = yield from follow(scene, path, fingers(CLOSE), distance, 0.06, speed=0.6)
+    yield from release(scene, scene.grip())
+    return arrived
 
 
 def place(scene: Scene, name: str, down: Pose, xy: Array) -> Skill:
