@@ -31,9 +31,9 @@ class BenchmarkEnv(gymnasium.Env[Obs, NDArray[np.float64]]):
     carries `instruction`, `is_success`, `steps` (control steps executed by this call) and, after
     `reset`, `seed` and `init_state`.
 
-    `reset(seed=s, options={"init_state": i})` selects the fixed initial state; without the option
-    it is drawn from the seed. The same (seed, init_state) gives the same episode, whatever ran
-    before in the same process.
+    `reset(seed=s, options={"init_state": i})` selects the fixed initial state; -1 asks for one that
+    the seed decides freely, and without the option one of the fixed ones is drawn. The same
+    (seed, init_state) gives the same episode, whatever ran before in the same process.
 
     Args:
         spec: The suite.
@@ -88,7 +88,7 @@ class BenchmarkEnv(gymnasium.Env[Obs, NDArray[np.float64]]):
 
         Args:
             seed: Decides everything that `init_state` does not.
-            init_state: Index of the fixed initial state, or -1 where the suite has none.
+            init_state: Index of the fixed initial state; -1 where the seed decides it.
         """
 
     @abstractmethod
@@ -110,6 +110,24 @@ class BenchmarkEnv(gymnasium.Env[Obs, NDArray[np.float64]]):
     @abstractmethod
     def restore(self, snapshot: NDArray[np.float64]) -> None:
         """Shows an earlier state of this episode; physics need not continue from it exactly."""
+
+    # ---- what a demonstration holds beyond observations and actions; all optional -------------
+
+    def physics_state(self) -> NDArray[np.float64]:
+        """(N,) state of the physics; the snapshot where an environment has nothing fuller."""
+        return self.snapshot()
+
+    def demonstration_signals(self) -> dict[str, NDArray[Any]]:
+        """Low-dimensional signals of the current step, by their path in a demonstration."""
+        return {}
+
+    def demonstration_attributes(self, recorded: Needs) -> tuple[dict[str, str], dict[str, str]]:
+        """Attributes of the task's file and of this episode, by their upstream names.
+
+        Args:
+            recorded: Cameras and image size of the recording.
+        """
+        return {}, {}
 
     # ---- gymnasium ---------------------------------------------------------------------------
 
@@ -183,6 +201,8 @@ class BenchmarkEnv(gymnasium.Env[Obs, NDArray[np.float64]]):
         if "init_state" not in options:
             return int(np.random.default_rng(seed).integers(count)) if count else -1
         index = int(options["init_state"])
+        if index == -1:
+            return -1
         if count and not 0 <= index < count:
             raise UsageError(
                 f"{self.task.suite} task {self.task.index} has no initial state {index}.",

@@ -48,3 +48,7 @@ class RunDirectoryError(WambenchError):
 
 class InfeasibleEpisode(WambenchError):
     """A seed for which the suite's own rules say that the task cannot be done."""
+
+
+class DataError(WambenchError):
+    """A set of demonstrations cannot be read, written or converted."""

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from wambench import registry
 from wambench.errors import RunDirectoryError, UsageError, WambenchError
-from wambench.manifest import build_manifest, rounds
+from wambench.manifest import Manifest, build_manifest, rounds
 from wambench.protocol import Episode, Policy, Suite
 from wambench.report.video import VideoMode, VideoRequest
 from wambench.results.provenance import harness_provenance
@@ -154,7 +154,7 @@ def start_run(request: Request, execution: Execution) -> RunDirectory:
             "--margin says when a run may stop, but this one does not stop early.",
             "Add --stop-when-decided, or leave --margin out.",
         )
-    policy = _build_checked_policy(reference, suite, config)
+    policy = build_checked_policy(reference, suite, config)
     provenance = harness_provenance(reference, request.policy_arguments)
     info = RunInfo(
         command=shlex.join(["wambench", *sys.argv[1:]]),
@@ -166,8 +166,8 @@ def start_run(request: Request, execution: Execution) -> RunDirectory:
         provenance=provenance,
         stopping=rule,
     )
-    workers = _workers(execution)
-    interpreter = _interpreter(suite, config, execution)
+    workers = worker_count(execution)
+    interpreter = suite_interpreter(suite, config, execution)
     records = () if against is None or rule is None else against.records().values()
     run = RunDirectory.create(request.out, info, manifest, records)
     _run_missing(run, reference, suite, policy, execution, workers, interpreter)
@@ -194,38 +194,46 @@ def resume_run(path: Path, given: dict[str, Any], execution: Execution) -> RunDi
             "Leave that option out, or start another run with --out.",
         )
     manifest = build_manifest(suite, run_seed=config.seed, trials=config.trials, tasks=config.tasks)
-    if manifest.digest != run.manifest.digest:
-        raise RunDirectoryError(
-            f"{path} was made with another version of {config.suite}: its episodes differ from "
-            "those this version would run.",
-            "Resume it with the version it was started with, or start another run.",
-        )
-    facts = harness_provenance(reference, config.policy_arguments)["policy"]
-    if facts != run.info.provenance.get("policy"):
-        raise RunDirectoryError(
-            f"{path} was made with another version of policy {config.policy} or of its checkpoint.",
-            "Start another run: mixed results cannot be told apart.",
-        )
-    policy = _build_checked_policy(reference, suite, config)
-    workers = _workers(execution)
-    interpreter = _interpreter(suite, config, execution)
+    check_same_versions(run, manifest, harness_provenance(reference, config.policy_arguments))
+    policy = build_checked_policy(reference, suite, config)
+    workers = worker_count(execution)
+    interpreter = suite_interpreter(suite, config, execution)
     _run_missing(run, reference, suite, policy, execution, workers, interpreter)
     return run
 
 
-def _workers(execution: Execution) -> int:
+def check_same_versions(run: RunDirectory, manifest: Manifest, provenance: dict[str, Any]) -> None:
+    """Refuses to go on with a run that other versions of its suite or policy have begun."""
+    config = run.info.config
+    if manifest.digest != run.manifest.digest:
+        raise RunDirectoryError(
+            f"{run.path} was made with another version of {config.suite}: its episodes differ from "
+            "those this version would run.",
+            "Resume it with the version it was started with, or start another run.",
+        )
+    if provenance["policy"] != run.info.provenance.get("policy"):
+        raise RunDirectoryError(
+            f"{run.path} was made with another version of policy {config.policy} or of its "
+            "checkpoint.",
+            "Start another run: mixed results cannot be told apart.",
+        )
+
+
+def worker_count(execution: Execution) -> int:
+    """How many workers to start."""
     if execution.workers is not None and execution.workers < 1:
         raise UsageError(f"{execution.workers} workers cannot run anything.", "Use at least 1.")
     return execution.workers or default_workers()
 
 
-def _interpreter(suite: Suite, config: RunConfig, execution: Execution) -> Interpreter:
+def suite_interpreter(suite: Suite, config: RunConfig, execution: Execution) -> Interpreter:
+    """Where the suite's workers run; made on first use."""
     return find_interpreter(
         suite.runtime, allow_unpinned=config.allow_unpinned, progress=execution.progress.note
     )
 
 
-def _build_checked_policy(reference: registry.Reference, suite: Suite, config: RunConfig) -> Policy:
+def build_checked_policy(reference: registry.Reference, suite: Suite, config: RunConfig) -> Policy:
     """The policy, after everything that can be refused before a simulator starts."""
     policy = registry.build_policy(reference, suite.spec, config.policy_arguments)
     unknown = [camera for camera in policy.needs.cameras if camera not in suite.spec.cameras]
@@ -306,7 +314,7 @@ def _run_missing(
             suite.spec.action_dim,
             execution.limits,
             keep,
-            _provenance_check(run, dict(interpreter.unpinned)),
+            provenance_check(run, dict(interpreter.unpinned)),
             run.path / "logs" / "policy.log",
         )
         try:
@@ -332,7 +340,7 @@ def _waves(run: RunDirectory, records: Mapping[str, EpisodeRecord]) -> list[list
     return [wave for wave in waves if wave]
 
 
-def _provenance_check(
+def provenance_check(
     run: RunDirectory, unpinned: dict[str, str]
 ) -> Callable[[dict[str, str]], None]:
     """Stores what decides the physics; every later worker must run on the same."""

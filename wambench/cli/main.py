@@ -8,7 +8,17 @@ import sys
 import typer
 from rich.console import Console
 
-from wambench.cli import compare, doctor, eval, leaderboard, listing, report, setup
+from wambench.cli import (
+    collect,
+    compare,
+    data,
+    doctor,
+    eval,
+    leaderboard,
+    listing,
+    report,
+    setup,
+)
 from wambench.errors import WambenchError
 
 app = typer.Typer(
@@ -19,6 +29,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("eval")(eval.evaluate)
+app.command("collect")(collect.collect)
+app.add_typer(data.app, name="data")
 app.command("list")(listing.list_)
 app.command("setup")(setup.setup)
 app.command("doctor")(doctor.doctor)

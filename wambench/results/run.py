@@ -16,7 +16,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -105,6 +105,10 @@ class RunInfo(BaseModel):
 class RunDirectory:
     """An existing run directory, for reading, or for writing inside `locked()`."""
 
+    info_file: ClassVar[str] = "run.json"
+    info_model: ClassVar[type[RunInfo]] = RunInfo
+    folders: ClassVar[tuple[str, ...]] = ("videos", "logs")
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self._episodes_fd: int | None = None
@@ -120,7 +124,7 @@ class RunDirectory:
         info: RunInfo,
         manifest: Manifest,
         against: Iterable[EpisodeRecord] = (),
-    ) -> RunDirectory:
+    ) -> Self:
         """Makes a new run directory, locked for this process until its `locked()` ends.
 
         A run that has no record yet is replaced: nothing is lost, and a command that failed early
@@ -144,14 +148,14 @@ class RunDirectory:
                     f"{path} already holds a run.",
                     f"Continue it with --resume {path}, or choose another --out.",
                 )
-            (path / "videos").mkdir(exist_ok=True)
-            (path / "logs").mkdir(exist_ok=True)
+            for folder in cls.folders:
+                (path / folder).mkdir(exist_ok=True)
             _write_atomically(path / "manifest.jsonl", manifest.to_jsonl())
             (path / "against.jsonl").unlink(missing_ok=True)
             if info.stopping is not None:
                 lines = "".join(record.model_dump_json() + "\n" for record in against)
                 _write_atomically(path / "against.jsonl", lines)
-            _write_atomically(path / "run.json", info.model_dump_json(indent=2) + "\n")
+            _write_atomically(path / cls.info_file, info.model_dump_json(indent=2) + "\n")
         run = cls(path)
         run._episodes_fd = fd
         return run
@@ -159,12 +163,12 @@ class RunDirectory:
     # ---- reading -----------------------------------------------------------------------------
 
     def _read_info(self) -> RunInfo:
-        file = self.path / "run.json"
+        file = self.path / self.info_file
         try:
-            info = RunInfo.model_validate_json(file.read_bytes())
+            info = self.info_model.model_validate_json(file.read_bytes())
         except FileNotFoundError:
             raise RunDirectoryError(
-                f"{self.path} holds no run (there is no run.json).", "Check the path."
+                f"{self.path} holds no run (there is no {self.info_file}).", "Check the path."
             ) from None
         except ValidationError as error:
             first = error.errors()[0]
@@ -190,7 +194,7 @@ class RunDirectory:
             raise RunDirectoryError(f"{file} cannot be read: {error}.") from None
         if manifest.digest != self.info.manifest:
             raise RunDirectoryError(
-                f"{file} does not match the hash in run.json.", "It was edited or damaged."
+                f"{file} does not match the hash in {self.info_file}.", "It was edited or damaged."
             )
         return manifest
 
@@ -286,7 +290,9 @@ class RunDirectory:
         """Adds facts to `run.json` that were not known when the run was created."""
         self.info.provenance.update(facts)
         with explained(self.path):
-            _write_atomically(self.path / "run.json", self.info.model_dump_json(indent=2) + "\n")
+            _write_atomically(
+                self.path / self.info_file, self.info.model_dump_json(indent=2) + "\n"
+            )
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class WorkerSetup:
         policy: Fields of the policy's `Reference`, for privileged policies.
         policy_arguments: Its arguments.
         video: Fields of a `VideoRequest`.
+        recording: Fields of a `RecordingRequest`; empty where nothing is recorded.
     """
 
     suite: str
@@ -41,6 +42,7 @@ class WorkerSetup:
     policy: Mapping[str, str]
     policy_arguments: Mapping[str, Any]
     video: Mapping[str, Any]
+    recording: Mapping[str, Any] = field(default_factory=dict)
 
     def message(self) -> dict[str, Any]:
         """The set-up message."""
@@ -56,6 +58,7 @@ class WorkerSetup:
             "policy": dict(self.policy),
             "policy_arguments": dict(self.policy_arguments),
             "video": dict(self.video),
+            "recording": dict(self.recording),
         }
 
 

@@ -169,14 +169,13 @@ class Scheduler:
         self._enough = enough
         for worker in self._pool.workers:
             self._selector.register(worker.channel, selectors.EVENT_READ, worker)
+        self._assign_idle()  # a pool that an earlier scheduler has used is ready at once
         while self._remaining:
             self._listen()
             self._replace_silent()
             if self._waiting:
                 self._answer()
-            for worker in self._pool.workers:
-                if worker.ready and worker not in self._current:
-                    self._assign(worker)
+            self._assign_idle()
 
     # ---- hearing from workers ----------------------------------------------------------------
 
@@ -346,6 +345,12 @@ class Scheduler:
             raise self._blamed(name, error, PolicyContractError) from error
 
     # ---- giving work -------------------------------------------------------------------------
+
+    def _assign_idle(self) -> None:
+        """Gives every idle worker an episode, as long as there are any."""
+        for worker in self._pool.workers:
+            if worker.ready and worker not in self._current:
+                self._assign(worker)
 
     def _assign(self, worker: WorkerProcess) -> None:
         """Gives an idle worker its next episode, if there is one."""

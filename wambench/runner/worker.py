@@ -25,11 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wambench import registry
+from wambench.demos.recording import Recorder, RecordingRequest
 from wambench.env import BenchmarkEnv, Obs, checked_chunk
 from wambench.errors import (
     InfeasibleEpisode,
     PolicyContractError,
     PolicyError,
+    RunDirectoryError,
     RuntimeUnavailable,
     UsageError,
     WambenchError,
@@ -39,6 +41,9 @@ from wambench.report.video import VideoRequest, write_episode_video
 from wambench.runner.transport import Channel, Disconnected, PixelBuffer
 
 PROGRESS_EVERY_S = 5.0
+
+_FATAL = (PolicyContractError, RuntimeUnavailable, UsageError, RunDirectoryError)
+"""Errors that every other episode would run into as well."""
 
 
 class _Abandoned(Exception):
@@ -61,6 +66,10 @@ class Worker:
         # Before the policy: a suite says how to render, and MuJoCo reads that when it is imported.
         provenance = dict(self._suite.provenance())
         self._video = VideoRequest(**setup["video"])
+        self._recorder: Recorder | None = None
+        if setup["recording"]:
+            request = RecordingRequest.from_message(setup["recording"])
+            self._recorder = Recorder(request, self._suite.spec, provenance, self._alive)
         self._policy: Policy | None = None
         if self._needs.privileged:
             reference = registry.Reference(**setup["policy"])
@@ -104,13 +113,12 @@ class Worker:
         before = dict(env.seconds)
         self._policy_seconds = 0.0
         self._snapshots = []
-        record_video = self._video.mode != "none"
-        env.on_control_step = self._record if record_video else None
-        obs, _ = env.reset(
-            seed=episode.seed,
-            options={"init_state": episode.init_state} if episode.init_state >= 0 else {},
-        )
-        if record_video:
+        watched = self._video.mode != "none" or self._recorder is not None
+        env.on_control_step = self._record if watched else None
+        obs, _ = env.reset(seed=episode.seed, options={"init_state": episode.init_state})
+        if self._recorder is not None:
+            self._recorder.begin(env, episode)
+        if watched:
             self._record()
         success = ended = False
         steps = 0
@@ -119,6 +127,8 @@ class Worker:
             self._policy.start([episode])
         while not ended:
             chunk = self._next_chunk(episode, steps, obs)
+            if self._recorder is not None:
+                chunk = self._recorder.executed(chunk, steps)
             obs, _, success, truncated, info = env.advance(chunk)
             actions_digest.update(np.ascontiguousarray(chunk[: info["steps"]]).tobytes())
             steps += info["steps"]
@@ -129,6 +139,8 @@ class Worker:
         final_state = hashlib.sha256(env.snapshot().tobytes()).hexdigest()[:16]
         filming = time.perf_counter()
         video, video_error = self._film(env, episode, success)
+        if self._recorder is not None:
+            self._recorder.save(success, final_state)
         return {
             "type": "ended",
             "success": success,
@@ -174,13 +186,18 @@ class Worker:
                 f"act() raised {type(error).__name__}: {' '.join(str(error).split())}."
             ) from error
         self._policy_seconds += time.perf_counter() - started
-        if started - self._last_word > PROGRESS_EVERY_S:
-            self._channel.send({"type": "progress", "step": step})
-            self._last_word = started
+        self._alive()
         (checked,) = checked_chunks(chunk, 1, self._policy, self._suite.spec.action_dim)
         if isinstance(checked, PolicyError):
             raise checked
         return checked
+
+    def _alive(self) -> None:
+        """Tells the scheduler, now and then, that something is being done."""
+        now = time.perf_counter()
+        if now - self._last_word > PROGRESS_EVERY_S:
+            self._channel.send({"type": "progress"})
+            self._last_word = now
 
     _last_word = 0.0
     _policy_seconds = 0.0
@@ -197,7 +214,10 @@ class Worker:
 
     def _record(self) -> None:
         assert self._env is not None
-        self._snapshots.append(self._env.snapshot())
+        if self._recorder is not None:
+            self._recorder.observe()
+        if self._video.mode != "none":
+            self._snapshots.append(self._env.snapshot())
 
     def _film(
         self, env: BenchmarkEnv, episode: Episode, success: bool
@@ -258,7 +278,7 @@ def describe_failure(error: Exception) -> dict[str, Any]:
     """
     if isinstance(error, InfeasibleEpisode):
         kind = "infeasible"
-    elif isinstance(error, PolicyContractError | RuntimeUnavailable | UsageError):
+    elif isinstance(error, _FATAL):
         kind = "fatal"
     elif isinstance(error, PolicyError):
         kind = "policy_error"

@@ -3,6 +3,9 @@
 An episode with `(seed, init_state)` is, to the bit, what upstream gives with a fresh environment
 after `env.seed(seed)`, `env.reset()`, `env.set_init_state(states[init_state])` and ten no-op
 steps, whatever ran before in this process. Python's and numpy's global generators are left alone.
+With `init_state` -1 objects stand where upstream's own samplers put them, as after `env.reset()`
+alone: the distribution that the fixed states were drawn from, for demonstrations that must not
+start where evaluations do.
 
 Actions are (7,) in [-1, 1]: position offset (x 0.05 m), rotation offset (x 0.5 rad), both in the
 world frame, and the gripper, where -1 opens, 1 closes and 0 holds. Models that emit 1 = open
@@ -33,7 +36,7 @@ from numpy.typing import NDArray
 
 from wambench.env import BenchmarkEnv
 from wambench.protocol import Needs, SuiteSpec, Task
-from wambench_envs.libero import upstream
+from wambench_envs.libero import demonstration, upstream
 from wambench_envs.libero.camera import Camera
 from wambench_envs.libero.init_states import load_init_states
 from wambench_envs.libero.scene import Region, Scene
@@ -84,6 +87,7 @@ class LiberoEnv(BenchmarkEnv):
         self._stepper = Stepper(self.scene)
         self._camera = Camera(self.scene.model)
         self._shown = self._live_frame()
+        self._attributes: dict[str, str] | None = None
         robot = self.scene.robot
         self.mj_model: Any = self.scene.model
         self.mj_data: Any = self.scene.data
@@ -97,7 +101,10 @@ class LiberoEnv(BenchmarkEnv):
     def reset_episode(self, seed: int, init_state: int) -> None:
         """Starts an episode and lets the scene settle; see the module docstring."""
         self.scene.reset(seed)
-        self.scene.set_state(self.initial_states[init_state])
+        if init_state >= 0:
+            self.scene.set_state(self.initial_states[init_state])
+        else:
+            self.scene.update_glow()
         self._stepper.begin()
         for _ in range(SETTLE_STEPS):
             self._stepper.step(SETTLE_ACTION)
@@ -134,6 +141,30 @@ class LiberoEnv(BenchmarkEnv):
     def restore(self, snapshot: NDArray[np.float64]) -> None:
         """Makes later pictures show `snapshot`, until the next step; the physics is untouched."""
         self._shown = np.asarray(snapshot, np.float64)
+
+    def physics_state(self) -> NDArray[np.float64]:
+        """(1 + nq + nv,) time, positions and velocities: upstream's flattened state."""
+        data = self.mj_data
+        return np.concatenate([[data.time], data.qpos, data.qvel])
+
+    def demonstration_signals(self) -> dict[str, NDArray[np.float64]]:
+        """What upstream's demonstrations hold, sampled as its observables sample it."""
+        stepper = self._stepper
+        orientation = axis_angle(stepper.eef_quat)
+        return {
+            "robot_states": np.concatenate([stepper.fingers, stepper.eef_pos, stepper.eef_quat]),
+            "obs/ee_pos": stepper.eef_pos,
+            "obs/ee_ori": orientation,
+            "obs/ee_states": np.concatenate([stepper.eef_pos, orientation]),
+            "obs/gripper_states": stepper.fingers,
+            "obs/joint_states": stepper.joints,
+        }
+
+    def demonstration_attributes(self, recorded: Needs) -> tuple[dict[str, str], dict[str, str]]:
+        """Upstream's attributes; the second part is the scene with this episode's fixtures."""
+        if self._attributes is None:
+            self._attributes = demonstration.file_attributes(self.scene, self.task, recorded)
+        return self._attributes, {"model_file": self.scene.xml()}
 
     def close(self) -> None:
         """Frees the renderer."""

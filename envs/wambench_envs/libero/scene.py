@@ -23,6 +23,7 @@ Non-obvious behaviours
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,7 @@ class Scene:
         self.data: Any = self._env.sim.data._data
         self.robot: Any = self._env.robots[0]
         self._rebuilt = {name: getattr(self.model, name).copy() for name in _REBUILT}
+        self._xml: ET.Element | None = None
         problem = self._env.parsed_problem
         self.categories: Mapping[str, str] = {
             instance: category
@@ -168,6 +170,37 @@ class Scene:
     def upstream_success(self) -> bool:
         """The same by upstream's own code; slower, for tests."""
         return bool(self._env._check_success())
+
+    # ---- the scene as a file ------------------------------------------------------------------
+
+    def xml(self) -> str:
+        """The compiled scene with the fixtures where the last `reset` has put them.
+
+        Raises:
+            RuntimeError: Another model was compiled since the first call was due: MuJoCo can only
+                save the model it compiled last.
+        """
+        if self._xml is None:
+            self._xml = ET.fromstring(self._env.sim.model.get_xml())
+            if len(list(self._xml.iter("body"))) != self.model.nbody - 1:
+                raise RuntimeError("The scene can no longer be saved: another model was compiled.")
+        for body in self._xml.iter("body"):
+            index = mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_BODY, body.get("name", ""))
+            for name in ("body_pos", "body_quat"):
+                values = getattr(self.model, name)[index]
+                if (values != self._rebuilt[name][index]).any():
+                    body.set(name.removeprefix("body_"), " ".join(f"{v:.17g}" for v in values))
+        return ET.tostring(self._xml, encoding="unicode")
+
+    @property
+    def upstream_name(self) -> str:
+        """Name of upstream's class of this kind of scene."""
+        return type(self._env).__name__
+
+    @property
+    def problem(self) -> Mapping[str, Any]:
+        """Upstream's parsed BDDL problem."""
+        return self._env.parsed_problem
 
     # ---- predicates --------------------------------------------------------------------------
 

@@ -72,6 +72,7 @@ class Stepper:
         eef_pos: (3,) grip site in the world, metres.
         eef_quat: (4,) orientation of the hand body in the world, xyzw.
         fingers: (2,) finger joint positions, metres.
+        joints: (7,) arm joint positions, rad.
     """
 
     def __init__(self, scene: Scene) -> None:
@@ -115,6 +116,7 @@ class Stepper:
         self.frame_qpos: Array = data.qpos.copy()
         self.frame_alpha = self._alpha()
         self.eef_pos, self.eef_quat, self.fingers = np.zeros(3), np.zeros(4), np.zeros(2)
+        self.joints = np.zeros(_ARM_DOF)
 
     def begin(self) -> None:
         """Takes over from a scene that was reset and then given its initial state."""
@@ -167,6 +169,7 @@ class Stepper:
                 self.eef_pos = self._site_pos.copy()
                 self.eef_quat = self._hand_quat[[1, 2, 3, 0]]
                 self.fingers = self._finger_qpos.copy()
+                self.joints = self._arm_qpos.copy()
         self._scene.update_glow()
 
     def _gripper_commands(self, direction: float) -> Array:

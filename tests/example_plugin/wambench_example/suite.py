@@ -20,8 +20,9 @@ class ReachEnv(BenchmarkEnv):
     """A point in [-1, 1]^2; an action moves it by a tenth of its value."""
 
     def reset_episode(self, seed: int, init_state: int) -> None:
-        """The target comes from the initial state, the start from the seed."""
-        self._target = np.random.default_rng([self.task.index, init_state]).uniform(-0.8, 0.8, 2)
+        """The target comes from the initial state or, without one, the seed; the start from it."""
+        source = [self.task.index, init_state] if init_state >= 0 else [seed, self.task.index]
+        self._target = np.random.default_rng(source).uniform(-0.8, 0.8, 2)
         self._point = np.random.default_rng(seed).uniform(-0.9, 0.9, 2)
 
     def control_step(self, action: NDArray[np.float64]) -> bool:

@@ -1,0 +1,183 @@
+"""`wambench collect`: records demonstrations."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from tqdm import tqdm
+
+from wambench.cli.eval import EXIT_INCOMPLETE, EXIT_INTERRUPTED
+from wambench.cli.options import parse_assignments, parse_indices
+from wambench.cli.terminal import console as make_console
+from wambench.results.record import EpisodeRecord
+from wambench.runner.scheduler import Limits
+
+
+class _Bar:
+    """A progress bar over demonstrations."""
+
+    def __init__(self, console: Console, success_only: bool) -> None:
+        self._console = console
+        self._success_only = success_only
+        self._bar: tqdm[Any] | None = None
+        self._failures = self._errors = 0
+
+    def note(self, line: str) -> None:
+        self._console.print(line, style="dim", soft_wrap=True)
+
+    def begin(self, done: Sequence[EpisodeRecord], total: int) -> None:
+        self._bar = tqdm(
+            total=total, initial=len(done), unit="demo", dynamic_ncols=True, smoothing=0.1
+        )
+
+    def record(self, record: EpisodeRecord) -> None:
+        assert self._bar is not None
+        failed = record.outcome == "failure"
+        self._failures += failed
+        self._errors += not record.counted
+        if record.counted and not (failed and self._success_only):
+            self._bar.update()
+        what = "dropped" if self._success_only else "failures"
+        self._bar.set_postfix_str(f"{what} {self._failures}, errors {self._errors}")
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def collect(
+    suite: Annotated[str, typer.Option(help="Suite by name.")],
+    policy: Annotated[str, typer.Option(help="Policy by name, or path/to/file.py:Class.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the collection; the same command again continues it.")
+    ],
+    episodes: Annotated[int, typer.Option(help="Demonstrations per task.")] = 50,
+    success_only: Annotated[
+        bool,
+        typer.Option("--success-only", help="Drop failures and run further trials in their place."),
+    ] = False,
+    max_trials: Annotated[
+        int | None,
+        typer.Option(
+            help="Trials per task that may be spent [default: --episodes; twice that with "
+            "--success-only]."
+        ),
+    ] = None,
+    noise: Annotated[
+        float,
+        typer.Option(
+            help="Standard deviation of noise on executed arm actions, as a fraction of half the "
+            "action range; the recorded label stays the policy's own action."
+        ),
+    ] = 0.0,
+    starts: Annotated[
+        Literal["sampled", "fixed"],
+        typer.Option(
+            help="Where objects stand at first: sampled by each episode's seed, or at the fixed "
+            "initial states that evaluations use."
+        ),
+    ] = "sampled",
+    cameras: Annotated[
+        str | None,
+        typer.Option(help="Cameras, separated by commas [default: the suite's first two]."),
+    ] = None,
+    image_size: Annotated[int, typer.Option(help="Height and width in pixels.")] = 128,
+    tasks: Annotated[
+        str | None, typer.Option(help="Task indices, for example 0,3,5-7 [default: all].")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the collection.")] = 0,
+    backend: Annotated[
+        Literal["auto", "official", "embedded"], typer.Option(help="Official or embedded assets.")
+    ] = "auto",
+    checkpoint: Annotated[
+        str | None, typer.Option(help="Passed to the policy as its argument `checkpoint`.")
+    ] = None,
+    policy_arg: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE, passed to the policy; repeatable.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Simulator processes [default: one per core].")
+    ] = None,
+    retries: Annotated[
+        int, typer.Option(min=0, help="How often an episode that ended in an error is run again.")
+    ] = 2,
+    watchdog: Annotated[
+        float, typer.Option(min=1, help="Seconds of silence after which a worker is replaced.")
+    ] = 300.0,
+    allow_unpinned: Annotated[
+        bool, typer.Option(help="Accept other simulator versions; recorded in the data.")
+    ] = False,
+) -> None:
+    """Records demonstrations of a policy as LIBERO HDF5 files, one per task.
+
+    The folder is a valid dataset at any moment. Exit codes: 0 every task has its demonstrations,
+    2 the request cannot be carried out, 3 some are missing, 130 interrupted. In the last two cases
+    the same command goes on.
+    """
+    from wambench.demos.collect import CollectRequest
+    from wambench.demos.collect import collect as run_collection
+    from wambench.evaluate import Execution
+
+    console = make_console()
+    arguments = parse_assignments(policy_arg or [])
+    if checkpoint is not None:
+        arguments["checkpoint"] = checkpoint
+    request = CollectRequest(
+        policy=policy,
+        suite=suite,
+        out=out,
+        episodes=episodes,
+        backend=backend,
+        policy_arguments=arguments,
+        seed=seed,
+        tasks=None if tasks is None else parse_indices(tasks),
+        cameras=None if cameras is None else tuple(cameras.split(",")),
+        image_size=image_size,
+        success_only=success_only,
+        max_trials=max_trials,
+        noise=noise,
+        starts=starts,
+        allow_unpinned=allow_unpinned,
+    )
+    bar = _Bar(console, success_only)
+    execution = Execution(
+        workers=workers,
+        limits=Limits(retries=retries, silence_s=watchdog),
+        progress=bar,
+    )
+    # Ending a job by SIGTERM, as clusters do, leaves the collection as tidy as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        collection = run_collection(request, execution)
+    except KeyboardInterrupt:
+        bar.close()
+        console.print("Interrupted. The same command goes on; what is there can be read.")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    finally:
+        bar.close()
+    found = collection.progress()
+    kept = sum(task.kept for task in found.values())
+    frames = sum(task.frames for task in found.values())
+    console.print(
+        f"{kept} demonstrations of {len(found)} tasks, {frames} frames, in {out}", soft_wrap=True
+    )
+    short = {index: task for index, task in found.items() if task.missing}
+    for index, task in short.items():
+        console.print(
+            f"Task {index} has {task.kept} of {task.wanted}: {task.dropped} trials failed, "
+            f"{task.errors} ended in errors, {task.infeasible} are infeasible.",
+            style="bold red",
+            soft_wrap=True,
+        )
+    if short:
+        if any(task.errors for task in short.values()):
+            advice = "The same command runs those again that ended in errors."
+        else:
+            advice = "All trials are spent; collect into another folder with a larger --max-trials."
+        console.print(advice, style="bold red", soft_wrap=True)
+        raise typer.Exit(EXIT_INCOMPLETE)

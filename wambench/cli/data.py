@@ -1,0 +1,113 @@
+"""`wambench data`: looks at, converts and replays demonstrations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from wambench.cli.terminal import console as make_console
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from wambench.demos.summary import ActionStatistics, DataSummary
+
+app = typer.Typer(
+    help="Looks at, converts and replays demonstrations.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+Dataset = Annotated[
+    str,
+    typer.Argument(
+        help="Folder or file of LIBERO HDF5, folder of a LeRobotDataset v3, or owner/name of one "
+        "in the local Hugging Face cache."
+    ),
+]
+
+
+@app.command("info")
+def info(data: Dataset) -> None:
+    """Prints what a dataset holds: tasks, outcomes, frames, cameras, actions, provenance."""
+    from wambench.demos.dataset import open_source
+    from wambench.demos.summary import summarise_data
+
+    summary = summarise_data(open_source(data))
+    console = make_console()
+    console.print(_task_table(summary))
+    console.print(_action_table(summary.actions))
+    for name, value in _facts(summary).items():
+        console.print(f"{name}: {value}", soft_wrap=True)
+    for note in summary.notes:
+        console.print(f"Note: {note}.", soft_wrap=True)
+
+
+def _task_table(summary: DataSummary) -> Table:
+    from rich.table import Table
+
+    suites = ", ".join(sorted({task.suite for task in summary.tasks}))
+    table = Table(title=f"{suites} ({summary.backend})", title_justify="left")
+    for header in ("task", "instruction"):
+        table.add_column(header)
+    for header in ("demonstrations", "successes", "frames", "rows"):
+        table.add_column(header, justify="right")
+    for task in summary.tasks:
+        table.add_row(
+            "?" if task.task < 0 else str(task.task),
+            task.instruction,
+            str(task.demos),
+            "?" if task.successes is None else str(task.successes),
+            str(task.frames),
+            f"{task.shortest} to {task.longest}",
+        )
+    known = [task.successes for task in summary.tasks if task.successes is not None]
+    table.add_section()
+    table.add_row(
+        "all",
+        "",
+        str(sum(task.demos for task in summary.tasks)),
+        str(sum(known)) if len(known) == len(summary.tasks) else "?",
+        str(sum(task.frames for task in summary.tasks)),
+        "",
+    )
+    return table
+
+
+def _action_table(actions: ActionStatistics) -> Table:
+    from rich.table import Table
+
+    table = Table(title="Actions", title_justify="left")
+    rows: dict[str, Any] = {
+        "least": actions.low,
+        "mean": actions.mean,
+        "std": actions.std,
+        "greatest": actions.high,
+    }
+    if actions.noise_std is not None:
+        rows["std of noise"] = actions.noise_std
+    table.add_column("")
+    for name in actions.names:
+        table.add_column(name, justify="right")
+    for name, values in rows.items():
+        table.add_row(name, *(f"{value:.3f}" for value in values))
+    return table
+
+
+def _facts(summary: DataSummary) -> dict[str, str]:
+    def listed(values: Any) -> str:
+        return ", ".join(str(value) for value in values)
+
+    facts = {
+        "Backend": summary.backend,
+        "Embodiment": f"{listed(summary.embodiments)} at "
+        f"{', '.join(f'{hz:g}' for hz in summary.control_hz)} Hz",
+        "Cameras": listed(f"{c} {h}x{w}" for c, (h, w) in summary.cameras.items()) or "none",
+        "Noise": ", ".join(f"{level:g}" for level in summary.noise),
+    }
+    for title, found in (("Made by", summary.about), ("On", summary.provenance)):
+        if found:
+            facts[title] = "; ".join(f"{name} {listed(values)}" for name, values in found.items())
+    facts["Identity"] = summary.identity
+    return facts

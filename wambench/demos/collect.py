@@ -1,0 +1,313 @@
+"""`wambench collect` as a function: runs trials until every task has its demonstrations.
+
+Trials of a task run in waves: as many as demonstrations are missing, in the manifest's order, then
+as many more as that wave fell short of, and so on. So the trials that are spent, and with them the
+demonstrations, do not depend on how many workers there are or which of them was faster.
+
+An episode's file is complete before its record is written. Killing the collection at any moment
+loses at most the episodes under way; what is there can be read, and the same command goes on.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from wambench import evaluate, registry
+from wambench.demos.collection import (
+    Collection,
+    CollectionConfig,
+    CollectionInfo,
+    Starts,
+    collection_manifest,
+    keeps,
+)
+from wambench.demos.hdf5 import EPISODES, assemble
+from wambench.demos.recording import RecordingRequest, episode_file
+from wambench.errors import RunDirectoryError, UsageError
+from wambench.evaluate import Execution
+from wambench.protocol import Episode, Policy, Suite
+from wambench.results.provenance import harness_provenance
+from wambench.results.record import EpisodeRecord
+from wambench.results.run import config_difference
+from wambench.runner.pool import WorkerPool, WorkerSetup
+from wambench.runner.scheduler import Scheduler
+
+TRIALS_PER_SUCCESS = 2
+"""With `success_only`, trials per task that may be spent for each demonstration wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectRequest:
+    """What to collect.
+
+    Attributes:
+        policy: Entry-point name or `file.py:Class`.
+        suite: Name of the suite.
+        out: The collection's folder; one that exists is continued.
+        episodes: Demonstrations per task.
+        backend: `auto`, `official` or `embedded`.
+        policy_arguments: Arguments of the policy.
+        seed: Seed of the collection.
+        tasks: Task indices; None for all.
+        cameras: Cameras to render; None for the suite's first two.
+        image_size: Height and width in pixels.
+        success_only: Drop failures and run further trials in their place.
+        max_trials: Trials per task that may be spent; None for twice `episodes` with
+            `success_only`, else for `episodes`.
+        noise: Noise on executed actions; see `wambench.demos.recording`.
+        starts: Where episodes start; see `CollectionConfig`.
+        allow_unpinned: Accept other simulator versions than the pinned ones.
+    """
+
+    policy: str
+    suite: str
+    out: Path
+    episodes: int = 50
+    backend: str = "auto"
+    policy_arguments: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    tasks: list[int] | None = None
+    cameras: tuple[str, ...] | None = None
+    image_size: int = 128
+    success_only: bool = False
+    max_trials: int | None = None
+    noise: float = 0.0
+    starts: Starts = "sampled"
+    allow_unpinned: bool = False
+
+
+def collect(request: CollectRequest, execution: Execution) -> Collection:
+    """Collects demonstrations, or what is missing of a collection that was started before.
+
+    Raises:
+        WambenchError: The request is wrong, disagrees with the collection that the folder holds,
+            or the collection could not go on.
+    """
+    existing = _existing(request.out)
+    backend = request.backend
+    if existing is not None and backend == "auto":
+        backend = existing.info.config.backend
+    reference = registry.find_policy(request.policy)
+    suite = registry.load_suite(request.suite, backend)
+    config = _config(request, suite)
+    if existing is not None:
+        given = config.model_dump(mode="json")
+        given["trials"] = given.pop("trials")  # it follows from others; those are named first
+        if difference := config_difference(existing.info.config, given):
+            raise UsageError(
+                f"{request.out} cannot be continued with these options: {difference}.",
+                "Repeat the options it was started with, or choose another --out.",
+            )
+    manifest = collection_manifest(suite, config)
+    policy = evaluate.build_checked_policy(reference, suite, config)
+    provenance = harness_provenance(reference, request.policy_arguments)
+    workers = evaluate.worker_count(execution)
+    interpreter = evaluate.suite_interpreter(suite, config, execution)
+    if existing is None:
+        info = CollectionInfo(
+            command=shlex.join(["wambench", *sys.argv[1:]]),
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            config=config,
+            manifest=manifest.digest,
+            privileged=policy.needs.privileged,
+            provenance=provenance,
+        )
+        collection = Collection.create(request.out, info, manifest)
+    else:
+        collection = existing
+        evaluate.check_same_versions(collection, manifest, provenance)
+    with collection.locked():
+        _discard_leftovers(collection)
+        todo = _next_wave(collection, set())
+        if todo:
+            (collection.path / "logs").mkdir(exist_ok=True)
+            setup = WorkerSetup(
+                suite=registry.find_suite(config.suite).target,
+                backend=suite.spec.backend,
+                needs=policy.needs,
+                policy=asdict(reference),
+                policy_arguments=config.policy_arguments,
+                video={"mode": "none", "folder": "", "camera": ""},
+                recording=_recording(collection).message(),
+            )
+            workers = min(workers, len(todo))
+            execution.progress.note(
+                f"{suite.spec.name}, backend {suite.spec.backend}: {config.episodes} "
+                f"demonstrations of each of {len(collection.progress())} tasks, "
+                f"{workers} worker{'s' * (workers > 1)}, into {collection.path}"
+            )
+            pool = WorkerPool(
+                workers, setup, interpreter, (reference.target,), collection.path / "logs"
+            )
+            check = evaluate.provenance_check(collection, dict(interpreter.unpinned))
+            try:
+                _run_waves(collection, pool, policy, suite, execution, check, todo)
+            finally:
+                pool.close()
+        assemble(collection.path)
+    return collection
+
+
+def _existing(path: Path) -> Collection | None:
+    if (path / Collection.info_file).exists():
+        return Collection(path)
+    if (path / "run.json").exists() or (path / "meta" / "info.json").exists():
+        raise UsageError(f"{path} holds something else than a collection.", "Choose another --out.")
+    return None
+
+
+def _config(request: CollectRequest, suite: Suite) -> CollectionConfig:
+    """The collection's configuration, after everything that can be refused at once."""
+    spec = suite.spec
+    for index in request.tasks or ():
+        registry.pick_task(suite, index)
+    cameras = spec.cameras[:2] if request.cameras is None else request.cameras
+    unknown = [camera for camera in cameras if camera not in spec.cameras]
+    if unknown or len(set(cameras)) != len(cameras):
+        raise UsageError(
+            f"{spec.name} has no camera {', '.join(unknown)}."
+            if unknown
+            else "A camera is named twice.",
+            f"Its cameras are: {', '.join(spec.cameras)}.",
+        )
+    if request.episodes < 1 or request.image_size < 1:
+        raise UsageError(
+            f"{request.episodes} episodes of {request.image_size} pixels cannot be collected.",
+            "Both must be at least 1.",
+        )
+    if not 0 <= request.noise <= 1:
+        raise UsageError(
+            f"The noise {request.noise:g} is not a fraction of half the action range.",
+            "Give 0 to 1; 0.1 is usual.",
+        )
+    usual = request.episodes * (TRIALS_PER_SUCCESS if request.success_only else 1)
+    trials = usual if request.max_trials is None else request.max_trials
+    if trials < request.episodes:
+        raise UsageError(
+            f"{trials} trials cannot give {request.episodes} demonstrations.",
+            "Raise --max-trials.",
+        )
+    return CollectionConfig(
+        suite=spec.name,
+        backend=spec.backend,
+        policy=request.policy,
+        policy_arguments=request.policy_arguments,
+        trials=trials,
+        seed=request.seed,
+        tasks=request.tasks,
+        allow_unpinned=request.allow_unpinned,
+        episodes=request.episodes,
+        cameras=tuple(cameras),
+        image_size=(request.image_size, request.image_size),
+        success_only=request.success_only,
+        noise=request.noise,
+        starts=request.starts,
+    )
+
+
+def _recording(collection: Collection) -> RecordingRequest:
+    config = collection.info.config
+    return RecordingRequest(
+        folder=str((collection.path / EPISODES).absolute()),
+        cameras=config.cameras,
+        image_size=config.image_size,
+        success_only=config.success_only,
+        noise=config.noise,
+        about={
+            "policy": config.policy,
+            "policy_arguments": config.policy_arguments,
+            "privileged": collection.info.privileged,
+            "seed": config.seed,
+            "starts": config.starts,
+            "success_only": config.success_only,
+            "wambench": collection.info.provenance.get("wambench", ""),
+        },
+    )
+
+
+def _run_waves(
+    collection: Collection,
+    pool: WorkerPool,
+    policy: Policy,
+    suite: Suite,
+    execution: Execution,
+    check: Callable[[dict[str, str]], None],
+    todo: list[Episode],
+) -> None:
+    """Runs trials until every task has its demonstrations or has spent its trials."""
+    config, progress = collection.info.config, execution.progress
+    tried: set[str] = set()
+    records = collection.records().values()
+    kept = [record for record in records if keeps(record, config)]
+    progress.begin(kept, config.episodes * len(collection.progress()))
+
+    def keep(record: EpisodeRecord) -> None:
+        if keeps(record, config):
+            file = collection.path / EPISODES / episode_file(record.episode())
+            if not file.exists():
+                raise RunDirectoryError(f"{file} has disappeared.", "Repeat the command.")
+        collection.append(record)
+        progress.record(record)
+
+    any_counted = any(record.counted for record in records)
+    while todo:
+        # A scheduler per wave, on the same workers: it ends when its episodes have.
+        scheduler = Scheduler(
+            pool,
+            policy,
+            suite.spec.action_dim,
+            execution.limits,
+            keep,
+            check,
+            collection.path / "logs" / "policy.log",
+        )
+        scheduler.run([todo], any_counted=any_counted)
+        tried |= {episode.key for episode in todo}
+        any_counted = True
+        todo = _next_wave(collection, tried)
+
+
+def _next_wave(collection: Collection, tried: set[str]) -> list[Episode]:
+    """The next trials of every task that lacks demonstrations.
+
+    Args:
+        collection: The collection.
+        tried: Trials that this command has run already; those of them that ended in an error are
+            run again by the next command.
+    """
+    records = collection.records()
+    missing = {task: found.missing for task, found in collection.progress().items()}
+    wave = []
+    for episode in collection.manifest.episodes:
+        record = records.get(episode.key)
+        settled = record is not None and (record.counted or record.outcome == "infeasible")
+        if settled or episode.key in tried or not missing[episode.task]:
+            continue
+        missing[episode.task] -= 1
+        wave.append(episode)
+    return wave
+
+
+def _discard_leftovers(collection: Collection) -> None:
+    """Removes what a killed command was writing, and episodes it wrote but did not record.
+
+    The latter are run again, and give the same files again.
+    """
+    for folder in (collection.path, collection.path / EPISODES):
+        for partial in folder.glob("*.partial"):
+            partial.unlink()
+    config = collection.info.config
+    recorded = {
+        episode_file(record.episode())
+        for record in collection.records().values()
+        if keeps(record, config)
+    }
+    for file in (collection.path / EPISODES).glob("*.hdf5"):
+        if file.name not in recorded:
+            file.unlink()

@@ -1,0 +1,128 @@
+"""What every reader of demonstrations offers, whatever the format on disk.
+
+A `Source` is one dataset on disk. Its rows are aligned: observation, state and action of row t
+belong together as a policy meets them, the observation before the action. Pixels are wambench's
+(row 0 at the top, as `wambench eval` shows them to policies), whatever the file's orientation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wambench.errors import DataError
+from wambench.protocol import Episode
+
+UNKNOWN = "unknown"
+"""Suite or backend of a dataset that does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoInfo:
+    """One demonstration, without its data.
+
+    Attributes:
+        name: Where it is, for people: `task_demo.hdf5:demo_3`.
+        length: Rows T.
+        suite: Name of the suite, or `unknown`.
+        backend: `official`, `embedded` or `unknown`.
+        task: Index of the task, -1 where unknown.
+        task_name: Name of the task.
+        instruction: The sentence given to the policy.
+        embodiment: Robot and end-effector.
+        control_hz: Control frequency in Hz.
+        action_names: One name per action dimension; empty where unknown.
+        cameras: Camera to (height, width).
+        success: Whether it ended in success; None where the dataset does not say.
+        noise: Noise on the executed actions; see `wambench.demos.recording`.
+        episode: The line of the manifest it was recorded from; None for other people's data.
+        final_state: Digest of the state after the last action; empty where unknown.
+        about: How it was made: policy, seed and so on; empty where unknown.
+        provenance: What decided physics and pixels; empty where unknown.
+    """
+
+    name: str
+    length: int
+    suite: str
+    backend: str
+    task: int
+    task_name: str
+    instruction: str
+    embodiment: str
+    control_hz: float
+    action_names: tuple[str, ...]
+    cameras: Mapping[str, tuple[int, int]]
+    success: bool | None
+    noise: float = 0.0
+    episode: Episode | None = None
+    final_state: str = ""
+    about: Mapping[str, Any] | None = None
+    provenance: Mapping[str, str] | None = None
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What makes it this demonstration, its backend included."""
+        if self.episode is None:
+            return (self.suite, self.backend, self.name, self.length)
+        return (self.suite, self.backend, self.episode.key, self.episode.seed, self.final_state)
+
+
+class Source(Protocol):
+    """One dataset on disk."""
+
+    path: Path
+
+    @property
+    def demos(self) -> Sequence[DemoInfo]:
+        """The demonstrations, in the order of their indices."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a reader of the dataset should know."""
+        ...
+
+    def actions(self, demo: int, start: int, stop: int) -> NDArray[np.floating[Any]]:
+        """(stop - start, A) actions as recorded: the labels, where noise was added."""
+        ...
+
+    def executed_actions(self, demo: int, start: int, stop: int) -> NDArray[np.floating[Any]]:
+        """(stop - start, A) actions as executed; the same as `actions` where there is no noise."""
+        ...
+
+    def agent_pos(self, demo: int, row: int) -> NDArray[np.float32]:
+        """(S,) proprioception before action `row`."""
+        ...
+
+    def pixels(self, demo: int, camera: str, row: int) -> NDArray[np.uint8]:
+        """(H, W, 3) picture before action `row`."""
+        ...
+
+
+def dataset_identity(demos: Sequence[DemoInfo]) -> str:
+    """SHA-256 over the identities of all demonstrations, as 64 hexadecimal digits."""
+    lines = sorted(json.dumps(demo.identity) for demo in demos)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def one_backend(demos: Sequence[DemoInfo]) -> str:
+    """The backend of all demonstrations.
+
+    Raises:
+        DataError: There are several: their pictures differ, so they are different datasets.
+    """
+    by_backend = {demo.backend: demo.name for demo in demos}
+    if len(by_backend) > 1:
+        found = ", ".join(f"{backend} ({name})" for backend, name in sorted(by_backend.items()))
+        raise DataError(
+            f"Demonstrations of different backends are never mixed, and these are of: {found}.",
+            "Read them as separate datasets.",
+        )
+    return next(iter(by_backend), UNKNOWN)

@@ -1,0 +1,613 @@
+"""LIBERO/robomimic HDF5: one `<task>_demo.hdf5` per task, `data/demo_k/...` per demonstration.
+
+Names, shapes, types and attributes are those of upstream's `scripts/create_dataset.py`; what
+upstream has no place for is in two JSON attributes called `wambench` (on `data`: `FileFacts`; on a
+demonstration: its episode and outcome) and in the extra datasets `obs/agent_pos` and, where noise
+was added, `executed_actions`.
+
+Non-obvious behaviours
+    - Files hold pictures as robosuite hands them out (`macros_image_convention` = `opengl`): upside
+      down, that is rotated by 180 degrees against what policies see. `orient` is the only place
+      that knows; it is its own inverse, so writing and reading use the same function.
+    - Row t is what was known before action t. In files of upstream's `create_dataset.py` pictures
+      and proprioception of row t are from *after* action t, one step late, while `states` are from
+      before it. Files that do not say are told apart by comparing `joint_states` with `states`, and
+      the reader puts pictures one row later, dropping the first row, for which there is none.
+      `aligned=False` reads them as they are.
+    - Pictures are stored one per chunk, gzip level 1: about a quarter of the size, any HDF5 reader
+      undoes it, and a window costs two chunks.
+    - An episode's own file is a whole dataset with one demonstration, so a collection that was
+      killed is readable as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wambench.demos.demo import UNKNOWN, DemoInfo
+from wambench.errors import DataError, RunDirectoryError, WambenchError
+from wambench.protocol import Episode
+
+FORMAT = 1
+ATTRIBUTE = "wambench"
+EPISODES = "episodes"
+"""Folder of the demonstrations that are not yet in their task's file."""
+
+_UPSTREAM_CAMERAS = {"agentview_rgb": "agentview", "eye_in_hand_rgb": "robot0_eye_in_hand"}
+_UPSTREAM_HZ = 20.0
+_UPSTREAM_ACTIONS = ("x", "y", "z", "roll", "pitch", "yaw", "gripper")
+_ARM_JOINTS = 7
+_OPEN_FILES = 32
+
+
+def orient(image: NDArray[np.uint8], convention: str) -> NDArray[np.uint8]:
+    """wambench's picture from the file's, or the file's from wambench's: its own inverse.
+
+    Args:
+        image: (..., H, W, 3) pixels.
+        convention: `opengl` (row 0 is the bottom), `opencv` (a true picture; wambench's LIBERO
+            pictures are mirrored) or `wambench` (as policies see them).
+    """
+    if convention == "opengl":
+        return image[..., ::-1, ::-1, :]
+    if convention == "opencv":
+        return image[..., :, ::-1, :]
+    if convention == "wambench":
+        return image
+    raise DataError(f"Unknown image convention {convention!r}.", "Known: opengl, opencv, wambench.")
+
+
+def obs_name(camera: str) -> str:
+    """Upstream's name of a camera's pictures: `agentview_rgb`, `eye_in_hand_rgb`."""
+    return f"{camera.removeprefix('robot0_')}_rgb"
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What all demonstrations of a file share; the JSON attribute `wambench` of `data`.
+
+    Attributes:
+        suite: Name of the suite.
+        backend: Its backend.
+        task: Index of the task.
+        task_name: Upstream name of the task.
+        instruction: The sentence given to the policy.
+        embodiment: Robot and end-effector.
+        control_hz: Control frequency in Hz.
+        action_names: One name per action dimension.
+        action_low: (A,) lower bounds.
+        action_high: (A,) upper bounds.
+        state_names: One name per dimension of `obs/agent_pos`.
+        cameras: Dataset name within `obs` to the suite's camera.
+        noise: See `wambench.demos.recording`.
+        about: Policy, its arguments, seed and starts of the collection.
+        provenance: Versions and hashes that decide physics and pixels.
+        format: Version of these facts.
+    """
+
+    suite: str
+    backend: str
+    task: int
+    task_name: str
+    instruction: str
+    embodiment: str
+    control_hz: float
+    action_names: tuple[str, ...]
+    action_low: tuple[float, ...]
+    action_high: tuple[float, ...]
+    state_names: tuple[str, ...]
+    cameras: Mapping[str, str]
+    noise: float = 0.0
+    about: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    format: int = FORMAT
+
+    @classmethod
+    def from_json(cls, text: str) -> FileFacts:
+        """The facts in an attribute.
+
+        Raises:
+            ValueError: It holds something else.
+        """
+        values: dict[str, Any] = json.loads(text)
+        if values.get("format") != FORMAT or set(values) != {f.name for f in fields(cls)}:
+            raise ValueError(f"its facts have format {values.get('format')}, expected {FORMAT}")
+        for name in ("action_names", "action_low", "action_high", "state_names"):
+            values[name] = tuple(values[name])
+        return cls(**values)
+
+
+# ---- writing -----------------------------------------------------------------------------------
+
+
+class DemoFile:
+    """A file being written; it appears under its name when the context ends without an error.
+
+    Args:
+        path: Its name.
+        attributes: Attributes of `data`.
+    """
+
+    def __init__(self, path: Path, attributes: Mapping[str, Any]) -> None:
+        self._path = path
+        self._partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        self._attributes = attributes
+        self._count = self._total = 0
+
+    def __enter__(self) -> DemoFile:
+        import h5py
+
+        with _explained(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = h5py.File(self._partial, "w")
+            self._data = self._file.create_group("data")
+            for name, value in self._attributes.items():
+                self._data.attrs[name] = value
+        return self
+
+    def add(
+        self,
+        arrays: Mapping[str, NDArray[Any]],
+        attributes: Mapping[str, Any],
+        pictures: Mapping[str, Iterable[NDArray[np.uint8]]],
+        picture_shape: tuple[int, ...],
+    ) -> None:
+        """Adds a demonstration.
+
+        Args:
+            arrays: Path within the demonstration to (T, ...) values.
+            attributes: Its attributes.
+            pictures: Name within `obs` to T pictures in the file's orientation, made as they are
+                written.
+            picture_shape: (H, W, 3).
+        """
+        with _explained(self._path):
+            group = self._data.create_group(f"demo_{self._count}")
+            length = len(arrays["actions"])
+            group.create_group("obs")
+            for name, values in arrays.items():
+                group.create_dataset(name, data=values)
+            for name, images in pictures.items():
+                dataset = group["obs"].create_dataset(
+                    name,
+                    (length, *picture_shape),
+                    np.uint8,
+                    chunks=(1, *picture_shape),
+                    compression="gzip",
+                    compression_opts=1,
+                )
+                written = 0
+                for row, image in enumerate(images):
+                    dataset[row] = image
+                    written += 1
+                assert written == length, f"{written} pictures for {length} rows"
+            for name, value in attributes.items():
+                group.attrs[name] = value
+            self._note(length)
+
+    def copy(self, group: Any) -> None:
+        """Adds a demonstration of another file as it is, without unpacking its pictures."""
+        with _explained(self._path):
+            group.file.copy(group, self._data, name=f"demo_{self._count}")
+            self._note(int(group.attrs["num_samples"]))
+
+    def _note(self, length: int) -> None:
+        self._count += 1
+        self._total += length
+
+    def __exit__(self, kind: Any, value: Any, traceback: Any) -> None:
+        try:
+            if kind is None:
+                with _explained(self._path):
+                    self._data.attrs["num_demos"] = self._count
+                    self._data.attrs["total"] = self._total
+                    self._file.close()
+                    _sync(self._partial)
+                    self._partial.replace(self._path)
+        finally:
+            with contextlib.suppress(Exception):
+                self._file.close()
+            self._partial.unlink(missing_ok=True)
+
+
+def write_episode(
+    path: Path,
+    facts: FileFacts,
+    file_attributes: Mapping[str, str],
+    demo_attributes: Mapping[str, str],
+    outcome: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[Any]],
+    pictures: Mapping[str, Iterable[NDArray[np.uint8]]],
+    picture_shape: tuple[int, ...],
+) -> None:
+    """Writes one recorded episode as a dataset of its own.
+
+    Args:
+        path: The file.
+        facts: What the task's demonstrations share.
+        file_attributes: The suite's attributes for `data`.
+        demo_attributes: The suite's attributes for the demonstration.
+        outcome: Episode, success and digest of the final state.
+        arrays: Path to (T, ...) values.
+        pictures: Camera to T upright pictures.
+        picture_shape: (H, W, 3).
+    """
+    shared = {"macros_image_convention": "wambench", **file_attributes}
+    convention = shared["macros_image_convention"]
+    with DemoFile(path, shared | {ATTRIBUTE: json.dumps(asdict(facts), sort_keys=True)}) as file:
+        file.add(
+            arrays,
+            {
+                "num_samples": len(arrays["actions"]),
+                "init_state": arrays["states"][0],
+                **demo_attributes,
+                ATTRIBUTE: json.dumps(outcome, sort_keys=True),
+            },
+            {
+                obs_name(camera): (orient(image, convention) for image in images)
+                for camera, images in pictures.items()
+            },
+            picture_shape,
+        )
+
+
+def assemble(folder: Path) -> list[Path]:
+    """Moves finished episodes of a collection into their tasks' files, in trial order.
+
+    A task's file is replaced as a whole, and only then are the episodes removed: being killed in
+    between leaves some demonstrations in two places, of which readers take one.
+
+    Returns:
+        The files that were written.
+    """
+    import h5py
+
+    pending: dict[str, list[Path]] = {}
+    for part in sorted((folder / EPISODES).glob("*.hdf5")):
+        with _opened(part) as file:
+            facts = FileFacts.from_json(file["data"].attrs[ATTRIBUTE])
+        pending.setdefault(facts.task_name, []).append(part)
+    written = []
+    for task_name, parts in pending.items():
+        target = folder / f"{task_name}_demo.hdf5"
+        with contextlib.ExitStack() as stack:
+            sources = [target] * target.exists() + parts
+            files = [stack.enter_context(h5py.File(source, "r")) for source in sources]
+            groups: dict[int, Any] = {}
+            for file in files:
+                for group in file["data"].values():
+                    trial = json.loads(group.attrs[ATTRIBUTE])["episode"]["trial"]
+                    groups.setdefault(trial, group)
+            attributes = dict(files[0]["data"].attrs)
+            with DemoFile(target, attributes) as output:
+                for _, group in sorted(groups.items()):
+                    output.copy(group)
+        for part in parts:
+            part.unlink()
+        written.append(target)
+    with contextlib.suppress(OSError):  # absent, or not empty
+        (folder / EPISODES).rmdir()
+    return written
+
+
+def _sync(path: Path) -> None:
+    """Puts a file's content on the disk before its name is."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turns an error of the file system or of HDF5 into one line with a remedy."""
+    try:
+        yield
+    except WambenchError:
+        raise
+    except OSError as error:
+        raise RunDirectoryError(
+            f"Cannot write {path}: {error.strerror or ' '.join(str(error).split())}.",
+            "Free space or choose another --out, then repeat the command; what is recorded stays.",
+        ) from error
+
+
+# ---- reading -----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    import h5py
+
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read: {' '.join(str(error).split())}.", "Is it an HDF5 file?"
+        ) from error
+    with file:
+        if "data" not in file:
+            raise DataError(
+                f"{path} has no group `data`.", "Expected LIBERO or robomimic demonstrations."
+            )
+        yield file
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a demonstration is, and how its rows are aligned.
+
+    Attributes:
+        path: The file.
+        group: Its group.
+        lag: 1 where pictures and proprioception are stored one row early, else 0.
+        convention: Orientation of the pictures.
+        names: Camera to dataset name.
+    """
+
+    path: Path
+    group: str
+    lag: int
+    convention: str
+    names: Mapping[str, str]
+
+
+class Hdf5Source:
+    """A folder of HDF5 files, or one file.
+
+    Args:
+        path: Folder (a collection, or upstream's folder of a suite) or file.
+        aligned: Whether to put upstream's late observations beside the action that follows them.
+
+    Attributes:
+        notes: What a reader of the dataset should know.
+    """
+
+    def __init__(self, path: Path, *, aligned: bool = True) -> None:
+        self.path = path
+        self._aligned = aligned
+        self._files: OrderedDict[Path, Any] = OrderedDict()
+        self._owner = os.getpid()
+        self.demos: list[DemoInfo] = []
+        self.places: list[_Place] = []
+        self.notes: list[str] = []
+        seen: set[tuple[str, str, int]] = set()
+        for file in hdf5_files(path):
+            self._scan(file, seen)
+        if any(place.lag for place in self.places):
+            self.notes.append(
+                "pictures and proprioception are stored after their action, as upstream's scripts "
+                "do; they are read one row later, beside the action that follows them"
+            )
+
+    def actions(self, demo: int, start: int, stop: int) -> NDArray[np.floating[Any]]:
+        """(stop - start, A) labels."""
+        return self._rows(demo, "actions", start, stop)
+
+    def executed_actions(self, demo: int, start: int, stop: int) -> NDArray[np.floating[Any]]:
+        """(stop - start, A) actions as executed."""
+        noisy = "executed_actions" in self.group(demo)
+        return self._rows(demo, "executed_actions" if noisy else "actions", start, stop)
+
+    def agent_pos(self, demo: int, row: int) -> NDArray[np.float32]:
+        """(S,) proprioception; in other people's files end effector and fingers, as LIBERO's."""
+        obs = self.group(demo)["obs"]
+        if "agent_pos" in obs:
+            values: NDArray[np.float32] = obs["agent_pos"][row]
+            return values
+        missing = [name for name in ("ee_states", "gripper_states") if name not in obs]
+        if missing:
+            raise DataError(
+                f"{self.demos[demo].name} has no obs/{', obs/'.join(missing)}.",
+                "It was written without proprioception (--no-proprio).",
+            )
+        parts = [obs["ee_states"][row], obs["gripper_states"][row]]
+        joined: NDArray[np.float32] = np.concatenate(parts).astype(np.float32)
+        return joined
+
+    def pixels(self, demo: int, camera: str, row: int) -> NDArray[np.uint8]:
+        """(H, W, 3) picture before action `row`."""
+        place = self.places[demo]
+        image = self.group(demo)["obs"][place.names[camera]][row]
+        return np.ascontiguousarray(orient(_hwc(image), place.convention))
+
+    def group(self, demo: int) -> Any:
+        """The HDF5 group of a demonstration, its file opened if need be."""
+        import h5py
+
+        if self._owner != os.getpid():  # a forked reader needs handles of its own
+            self._files, self._owner = OrderedDict(), os.getpid()
+        place = self.places[demo]
+        if place.path in self._files:
+            self._files.move_to_end(place.path)
+        else:
+            self._files[place.path] = h5py.File(place.path, "r")
+            if len(self._files) > _OPEN_FILES:
+                self._files.popitem(last=False)[1].close()
+        return self._files[place.path][place.group]
+
+    def close(self) -> None:
+        """Closes the files."""
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Open files stay behind when the source goes to another process."""
+        return self.__dict__ | {"_files": OrderedDict()}
+
+    def _rows(self, demo: int, name: str, start: int, stop: int) -> NDArray[Any]:
+        lag = self.places[demo].lag
+        values: NDArray[Any] = self.group(demo)[name][start + lag : stop + lag]
+        return values
+
+    # ---- scanning ----------------------------------------------------------------------------
+
+    def _scan(self, path: Path, seen: set[tuple[str, str, int]]) -> None:
+        with _opened(path) as file:
+            data = file["data"]
+            attributes = dict(data.attrs)
+            try:
+                facts = (
+                    FileFacts.from_json(attributes[ATTRIBUTE])
+                    if ATTRIBUTE in attributes
+                    else _upstream_facts(path, attributes)
+                )
+            except ValueError as error:
+                raise DataError(
+                    f"{path} cannot be read: {error}.", "Another version of wambench wrote it."
+                ) from error
+            convention = str(attributes.get("macros_image_convention", "opengl"))
+            for name in sorted(data, key=_number):
+                group = data[name]
+                if "actions" not in group or "obs" not in group:
+                    raise DataError(
+                        f"{path}:{name} has no actions or no obs.",
+                        "Make pictures first: upstream's scripts/create_dataset.py.",
+                    )
+                outcome = json.loads(group.attrs.get(ATTRIBUTE, "{}"))
+                episode = Episode.from_json(outcome["episode"]) if outcome else None
+                if episode is not None:
+                    key = (episode.key, episode.backend, episode.seed)
+                    if key in seen:
+                        continue
+                    seen.add(key)
+                names = dict(facts.cameras) or _upstream_cameras(group["obs"])
+                lag = 0
+                if self._aligned and ATTRIBUTE not in attributes:
+                    lag = observation_lag(group)
+                shapes = {
+                    camera: _hwc(group["obs"][stored]).shape for stored, camera in names.items()
+                }
+                stored_as = {camera: stored for stored, camera in names.items()}
+                self.places.append(_Place(path, f"data/{name}", lag, convention, stored_as))
+                self.demos.append(
+                    DemoInfo(
+                        name=f"{path.name}:{name}",
+                        length=len(group["actions"]) - lag,
+                        suite=facts.suite,
+                        backend=facts.backend,
+                        task=facts.task,
+                        task_name=facts.task_name,
+                        instruction=facts.instruction,
+                        embodiment=facts.embodiment,
+                        control_hz=facts.control_hz,
+                        action_names=facts.action_names,
+                        cameras={camera: (h, w) for camera, (_, h, w, _) in shapes.items()},
+                        success=outcome.get("success", _final_reward(group)),
+                        noise=facts.noise,
+                        episode=episode,
+                        final_state=outcome.get("final_state", ""),
+                        about=facts.about,
+                        provenance=facts.provenance,
+                    )
+                )
+
+
+def hdf5_files(path: Path) -> list[Path]:
+    """The demonstration files of a dataset: task files first, then single episodes."""
+    if path.is_file():
+        return [path]
+    return sorted(path.glob("*.hdf5")) + sorted((path / EPISODES).glob("*.hdf5"))
+
+
+def observation_lag(group: Any) -> int:
+    """1 where observations of row t were taken after action t, else 0.
+
+    Joint positions are in the observations and, as the first numbers after the time, in the
+    physics state, which is always the one before the action. Whichever of the state's row t and
+    row t + 1 they are nearer to on the whole says when they were taken.
+    """
+    if "states" not in group or "joint_states" not in group["obs"]:
+        return 0
+    joints = group["obs"]["joint_states"][:]
+    arm = group["states"][:, 1 : 1 + _ARM_JOINTS]
+    if len(joints) < 2 or joints.shape != arm.shape:
+        return 0
+    before = np.abs(joints[:-1] - arm[:-1]).mean()
+    after = np.abs(joints[:-1] - arm[1:]).mean()
+    return int(after < before)
+
+
+def _upstream_facts(path: Path, attributes: Mapping[str, Any]) -> FileFacts:
+    """What can be known about a file of upstream's, whose attributes may all be missing."""
+    task_name = path.stem.removesuffix("_demo")
+    environment = json.loads(attributes.get("env_args", "{}"))
+    arguments = environment.get("env_kwargs", {})
+    bddl = str(attributes.get("bddl_file_name", ""))
+    folder = Path(bddl).parent.name if bddl else path.parent.name
+    suite, task = _registered(folder, task_name)
+    robots = arguments.get("robots", ["panda"])
+    return FileFacts(
+        suite=suite,
+        backend="official" if task >= 0 else UNKNOWN,
+        task=task,
+        task_name=task_name,
+        instruction=re.sub(r"^.*SCENE\d+_", "", task_name).replace("_", " "),
+        embodiment=str(robots[0] if isinstance(robots, list) else robots).lower(),
+        control_hz=float(arguments.get("control_freq", _UPSTREAM_HZ)),
+        action_names=_UPSTREAM_ACTIONS,
+        action_low=(-1.0,) * 7,
+        action_high=(1.0,) * 7,
+        state_names=(),
+        cameras={},
+    )
+
+
+@lru_cache(maxsize=64)
+def _registered(folder: str, task_name: str) -> tuple[str, int]:
+    """Suite and task index of an upstream task, where an installed suite knows it."""
+    from wambench import registry
+
+    try:
+        suite = registry.load_suite(folder, "embedded")
+        names = [task.name for task in suite.tasks()]
+        return suite.spec.name, names.index(task_name)
+    except (WambenchError, ValueError):
+        return folder or UNKNOWN, -1
+
+
+def _upstream_cameras(obs: Any) -> dict[str, str]:
+    return {
+        name: _UPSTREAM_CAMERAS.get(name, name.removesuffix("_rgb").removesuffix("_image"))
+        for name in obs
+        if obs[name].ndim == 4 and obs[name].dtype == np.uint8
+    }
+
+
+def _final_reward(group: Any) -> bool | None:
+    return bool(group["rewards"][-1]) if "rewards" in group else None
+
+
+def _number(name: str) -> tuple[int, str]:
+    digits = name.rpartition("_")[2]
+    return (int(digits) if digits.isdigit() else 0, name)
+
+
+def _hwc(image: Any) -> Any:
+    """Pictures with channels last; those that have them first are turned."""
+    if image.shape[-1] == 3 or image.shape[-3] != 3:
+        return image
+    if isinstance(image, np.ndarray):
+        return np.moveaxis(image, -3, -1)
+    return _Shape((image.shape[0], *image.shape[2:], 3))
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """Stands for a dataset of which only the shape matters."""
+
+    shape: Sequence[int]
