@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -42,6 +43,23 @@ def info(data: Dataset) -> None:
         console.print(f"{name}: {value}", soft_wrap=True)
     for note in summary.notes:
         console.print(f"Note: {note}.", soft_wrap=True)
+
+
+@app.command("convert")
+def convert_(
+    data: Dataset,
+    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    to: Annotated[
+        Literal["lerobot", "hdf5"] | None,
+        typer.Option(help="Format [default: the one that the dataset does not have]."),
+    ] = None,
+) -> None:
+    """Converts LIBERO HDF5 into a LeRobotDataset v3 or back, without losing anything."""
+    from wambench.demos.convert import convert
+
+    made = convert(data, out, to)
+    name = {"lerobot": "LeRobotDataset v3", "hdf5": "LIBERO HDF5"}[made]
+    make_console().print(f"Wrote {out} as {name}.", soft_wrap=True)
 
 
 def _task_table(summary: DataSummary) -> Table:

@@ -383,6 +383,7 @@ class Hdf5Source:
         self._owner = os.getpid()
         self.demos: list[DemoInfo] = []
         self.places: list[_Place] = []
+        self._facts: dict[Path, FileFacts] = {}
         self.notes: list[str] = []
         seen: set[tuple[str, str, int]] = set()
         for file in hdf5_files(path):
@@ -423,6 +424,10 @@ class Hdf5Source:
         place = self.places[demo]
         image = self.group(demo)["obs"][place.names[camera]][row]
         return np.ascontiguousarray(orient(_hwc(image), place.convention))
+
+    def facts(self, demo: int) -> FileFacts:
+        """What the demonstration shares with the others of its file."""
+        return self._facts[self.places[demo].path]
 
     def group(self, demo: int) -> Any:
         """The HDF5 group of a demonstration, its file opened if need be."""
@@ -470,6 +475,7 @@ class Hdf5Source:
                 raise DataError(
                     f"{path} cannot be read: {error}.", "Another version of wambench wrote it."
                 ) from error
+            self._facts[path] = facts
             convention = str(attributes.get("macros_image_convention", "opengl"))
             for name in sorted(data, key=_number):
                 group = data[name]
