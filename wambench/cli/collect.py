@@ -18,34 +18,41 @@ from wambench.results.record import EpisodeRecord
 from wambench.runner.scheduler import Limits
 
 
-class _Bar:
-    """A progress bar over demonstrations."""
+class DemoBar:
+    """A progress bar over demonstrations.
 
-    def __init__(self, console: Console, success_only: bool) -> None:
+    Args:
+        console: Where notes go.
+        failures: What failures are called: `dropped` ones do not move the bar.
+    """
+
+    def __init__(self, console: Console, failures: Literal["failures", "dropped"]) -> None:
         self._console = console
-        self._success_only = success_only
+        self._name = failures
         self._bar: tqdm[Any] | None = None
         self._failures = self._errors = 0
 
     def note(self, line: str) -> None:
+        """Prints it."""
         self._console.print(line, style="dim", soft_wrap=True)
 
     def begin(self, done: Sequence[EpisodeRecord], total: int) -> None:
+        """Shows the bar."""
         self._bar = tqdm(
             total=total, initial=len(done), unit="demo", dynamic_ncols=True, smoothing=0.1
         )
 
     def record(self, record: EpisodeRecord) -> None:
+        """Counts an episode."""
         assert self._bar is not None
-        failed = record.outcome == "failure"
-        self._failures += failed
+        self._failures += record.outcome == "failure"
         self._errors += not record.counted
-        if record.counted and not (failed and self._success_only):
+        if record.outcome == "success" or (record.counted and self._name != "dropped"):
             self._bar.update()
-        what = "dropped" if self._success_only else "failures"
-        self._bar.set_postfix_str(f"{what} {self._failures}, errors {self._errors}")
+        self._bar.set_postfix_str(f"{self._name} {self._failures}, errors {self._errors}")
 
     def close(self) -> None:
+        """Leaves the bar as it is."""
         if self._bar is not None:
             self._bar.close()
 
@@ -144,7 +151,7 @@ def collect(
         starts=starts,
         allow_unpinned=allow_unpinned,
     )
-    bar = _Bar(console, success_only)
+    bar = DemoBar(console, "dropped" if success_only else "failures")
     execution = Execution(
         workers=workers,
         limits=Limits(retries=retries, silence_s=watchdog),

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from wambench.cli.collect import DemoBar
+from wambench.cli.eval import EXIT_INTERRUPTED
+from wambench.cli.options import parse_indices
 from wambench.cli.terminal import console as make_console
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from wambench.demos.replay import Replayed
     from wambench.demos.summary import ActionStatistics, DataSummary
+
+EXIT_DIFFERS = 1
+"""Some demonstrations did not end as recorded."""
 
 app = typer.Typer(
     help="Looks at, converts and replays demonstrations.",
@@ -60,6 +68,69 @@ def convert_(
     made = convert(data, out, to)
     name = {"lerobot": "LeRobotDataset v3", "hdf5": "LIBERO HDF5"}[made]
     make_console().print(f"Wrote {out} as {name}.", soft_wrap=True)
+
+
+@app.command("replay")
+def replay_(
+    data: Dataset,
+    tasks: Annotated[
+        str | None, typer.Option(help="Task indices, for example 0,3,5-7 [default: all].")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Simulator processes [default: one per core].")
+    ] = None,
+) -> None:
+    """Executes recorded actions again from the recorded start, and compares how that ends.
+
+    Exit codes: 0 every demonstration ended as recorded, 1 some ended otherwise, 2 the request
+    cannot be carried out, 130 interrupted.
+    """
+    from wambench.demos.replay import by_task, replay
+    from wambench.evaluate import Execution
+
+    console = make_console()
+    bar = DemoBar(console, "failures")
+    try:
+        execution = Execution(workers=workers, progress=bar)
+        result = replay(data, execution, None if tasks is None else parse_indices(tasks))
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    finally:
+        bar.close()
+    console.print(_replay_table(by_task(result.demos)))
+    for name, (then, now) in result.changed.items():
+        console.print(f"Changed since the recording: {name} was {then}, is {now}.", soft_wrap=True)
+    errors = [each.record for each in result.demos if each.record.error]
+    for record in errors:
+        console.print(f"{record.key}: {record.outcome}: {record.error}", soft_wrap=True)
+    if not all(each.agrees for each in result.demos):
+        raise typer.Exit(EXIT_DIFFERS)
+
+
+def _replay_table(tasks: Mapping[tuple[str, int, str], Sequence[Replayed]]) -> Table:
+    from rich.table import Table
+
+    table = Table(title="Replay", title_justify="left")
+    for header in ("task", "instruction"):
+        table.add_column(header)
+    for header in ("demonstrations", "succeeded", "succeed now", "same final state"):
+        table.add_column(header, justify="right")
+
+    def row(label: str, instruction: str, found: Sequence[Replayed]) -> None:
+        table.add_row(
+            label,
+            instruction,
+            str(len(found)),
+            str(sum(bool(each.demo.success) for each in found)),
+            str(sum(each.succeeded for each in found)),
+            str(sum(each.same_end for each in found)),
+        )
+
+    for (_, index, instruction), found in tasks.items():
+        row(str(index), instruction, found)
+    table.add_section()
+    row("all", "", [each for found in tasks.values() for each in found])
+    return table
 
 
 def _task_table(summary: DataSummary) -> Table:
