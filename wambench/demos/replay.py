@@ -206,7 +206,7 @@ def _replay_suite(
             Path(logs) / "policy.log",
         )
         try:
-            scheduler.run(episodes)
+            scheduler.run([episodes])
         finally:
             pool.close()
     return records, provenance
