@@ -53,6 +53,28 @@ def info(data: Dataset) -> None:
         console.print(f"Note: {note}.", soft_wrap=True)
 
 
+@app.command("view")
+def view(
+    data: Dataset,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write [default: sheet.html in the folder].")
+    ] = None,
+    per_task: Annotated[int, typer.Option(help="Demonstrations shown of each task.")] = 3,
+    tasks: Annotated[
+        str | None, typer.Option(help="Task indices, for example 0,3,5-7 [default: all].")
+    ] = None,
+) -> None:
+    """Writes a contact sheet: one HTML file with videos and action plots."""
+    from wambench.demos.dataset import open_source
+    from wambench.demos.sheet import write_sheet
+
+    source = open_source(data)
+    default = (source.path if source.path.is_dir() else source.path.parent) / "sheet.html"
+    chosen = None if tasks is None else parse_indices(tasks)
+    page = write_sheet(source, out or default, per_task=per_task, tasks=chosen)
+    make_console().print(f"Contact sheet: {page}", soft_wrap=True)
+
+
 @app.command("convert")
 def convert_(
     data: Dataset,
