@@ -230,3 +230,21 @@ def test_official_assets_give_upstreams_states_rewards_and_pixels(suite, index):
     compare(env, reference, recorded_actions(64), seed=3)
     env.close()
     reference.close()
+
+
+def test_a_sampled_start_is_upstreams_own_reset_to_the_bit() -> None:
+    """`init_state` -1: upstream's `seed` and `reset`, then settle steps, and no fixed state."""
+    env = make_env("libero_spatial", 2, cameras=())
+    env.reset(seed=4, options={"init_state": -1})  # leaves nothing behind for the next one
+    env.reset(seed=9, options={"init_state": -1})
+    reference = Reference(tasks.find_task("libero_spatial", 2), PACK_ROOT, low_poly, size=32)
+    reference.start_sampled(9)
+    assert_same_state(env, reference)
+    for action in recorded_actions(8):
+        env.step(action)
+        reference.step(action)
+        assert_same_state(env, reference)
+    fixed = [state[8:] for state in env.initial_states]
+    env.reset(seed=9, options={"init_state": -1})
+    assert min(np.abs(env.physics_state()[8:] - state).max() for state in fixed) > 1e-3
+    reference.close()

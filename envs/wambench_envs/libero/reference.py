@@ -61,16 +61,25 @@ class Reference:
         Returns:
             Upstream's observation after the last settle step.
         """
+        self._reset(seed)
+        self._env.set_init_state(state)
+        for _ in range(SETTLE_STEPS):
+            observation, _, _ = self.step(SETTLE_ACTION)
+        return observation
+
+    def start_sampled(self, seed: int) -> None:
+        """First reset and settle steps without a fixed initial state: the samplers' own."""
+        self._reset(seed)
+        for _ in range(SETTLE_STEPS):
+            self.step(SETTLE_ACTION)
+
+    def _reset(self, seed: int) -> None:
         generator = np.random.get_state()  # noqa: NPY002 - upstream draws from it
         self._env.seed(seed)
         self._make_current()
         with upstream.silence():
             self._env.env.reset()  # not ControlEnv.reset, which hides errors in an endless loop
         np.random.set_state(generator)  # noqa: NPY002
-        self._env.set_init_state(state)
-        for _ in range(SETTLE_STEPS):
-            observation, _, _ = self.step(SETTLE_ACTION)
-        return observation
 
     def step(self, action: NDArray[np.float64]) -> tuple[dict[str, Any], float, bool]:
         """Upstream's observation, reward and done after one action."""
