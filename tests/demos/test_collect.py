@@ -23,7 +23,7 @@ from wambench.demos.dataset import open_source
 from wambench.demos.demo import one_backend
 from wambench.demos.hdf5 import Hdf5Source
 from wambench.demos.recording import perturb, perturbed_dimensions
-from wambench.errors import DataError, UsageError
+from wambench.errors import DataError, RunDirectoryError, UsageError
 from wambench.evaluate import Execution
 from wambench.protocol import Needs, Observation, Policy, SuiteSpec, episode_rng
 from wambench_envs.libero.suite import LiberoSuite
@@ -206,6 +206,33 @@ def test_the_same_command_again_changes_nothing_and_other_options_are_refused(
             collect(request(tmp_path, **other), Execution(workers=1))
 
 
+def test_dying_between_a_tasks_file_and_the_removal_of_its_parts_doubles_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collect(request(tmp_path / "whole"), Execution(workers=1))
+    unlink = Path.unlink
+
+    def dies(self: Path, missing_ok: bool = False) -> None:
+        if self.suffix == ".hdf5":
+            raise KeyboardInterrupt
+        unlink(self, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", dies)
+    with pytest.raises(KeyboardInterrupt):
+        collect(request(tmp_path / "died"), Execution(workers=1))
+    monkeypatch.undo()
+    assert len(list((tmp_path / "died" / "episodes").iterdir())) == 6
+    assert len(list((tmp_path / "died").glob("*.hdf5"))) == 1
+    datasets = [DemoDataset(tmp_path / name) for name in ("whole", "died")]
+    assert len(datasets[0]) == len(datasets[1])
+    assert datasets[0].identity == datasets[1].identity
+    collect(request(tmp_path / "died"), Execution(workers=1))
+    assert contents(tmp_path / "died") == contents(tmp_path / "whole")
+    (tmp_path / "died" / "reach_0_demo.hdf5").unlink()
+    with pytest.raises(RunDirectoryError, match="3 demonstrations that"):
+        collect(request(tmp_path / "died"), Execution(workers=1))
+
+
 def test_failures_are_replaced_by_further_trials_until_the_trials_are_spent(
     wambench: Run, tmp_path: Path
 ) -> None:
@@ -256,6 +283,8 @@ def test_an_episode_that_ends_in_an_error_is_run_again_by_the_next_command(
     process = wambench(*arguments, FAULTS=str(tmp_path))
     assert process.returncode == 3
     assert "Task 1 has 1 of 2: 0 trials failed, 1 ended in errors" in process.stdout
+    shown = wambench("data", "info", "data").stdout
+    assert "Incomplete: 1 of 6 demonstrations are missing. Go on with: wambench collect" in shown
     process = wambench(*arguments, FAULTS=str(tmp_path))
     assert process.returncode == 0
     assert [demo.task for demo in open_source(tmp_path / "data").demos] == [0, 0, 1, 1, 2, 2]

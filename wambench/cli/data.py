@@ -14,6 +14,7 @@ from wambench.cli.options import parse_indices
 from wambench.cli.terminal import console as make_console
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from wambench.demos.replay import Replayed
@@ -43,7 +44,8 @@ def info(data: Dataset) -> None:
     from wambench.demos.dataset import open_source
     from wambench.demos.summary import summarise_data
 
-    summary = summarise_data(open_source(data))
+    source = open_source(data)
+    summary = summarise_data(source)
     console = make_console()
     console.print(_task_table(summary))
     console.print(_action_table(summary.actions))
@@ -51,6 +53,24 @@ def info(data: Dataset) -> None:
         console.print(f"{name}: {value}", soft_wrap=True)
     for note in summary.notes:
         console.print(f"Note: {note}.", soft_wrap=True)
+    if (source.path / "collection.json").exists():
+        _print_missing(source.path, console)
+
+
+def _print_missing(path: Path, console: Console) -> None:
+    """Says what a collection that was interrupted lacks, and how it goes on."""
+    from wambench.demos.collection import Collection
+
+    collection = Collection(path)
+    progress = collection.progress().values()
+    missing = sum(task.missing for task in progress)
+    if missing:
+        console.print(
+            f"Incomplete: {missing} of {sum(task.wanted for task in progress)} demonstrations are "
+            f"missing. Go on with: {collection.info.command}",
+            style="bold red",
+            soft_wrap=True,
+        )
 
 
 @app.command("view")

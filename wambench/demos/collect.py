@@ -27,7 +27,7 @@ from wambench.demos.collection import (
     collection_manifest,
     keeps,
 )
-from wambench.demos.hdf5 import EPISODES, assemble
+from wambench.demos.hdf5 import EPISODES, Hdf5Source, assemble
 from wambench.demos.recording import RecordingRequest, episode_file
 from wambench.errors import RunDirectoryError, UsageError
 from wambench.evaluate import Execution
@@ -151,6 +151,7 @@ def collect(request: CollectRequest, execution: Execution) -> Collection:
             finally:
                 pool.close()
         assemble(collection.path)
+        _check_presence(collection)
     return collection
 
 
@@ -292,6 +293,20 @@ def _next_wave(collection: Collection, tried: set[str]) -> list[Episode]:
         missing[episode.task] -= 1
         wave.append(episode)
     return wave
+
+
+def _check_presence(collection: Collection) -> None:
+    """Refuses to call a collection complete whose files somebody has removed."""
+    config = collection.info.config
+    kept = [key for key, record in collection.records().items() if keeps(record, config)]
+    found = {d.episode.key for d in Hdf5Source(collection.path).demos if d.episode is not None}
+    gone = [key for key in kept if key not in found]
+    if gone:
+        raise RunDirectoryError(
+            f"{len(gone)} demonstrations that {collection.path} has recorded are not in its files, "
+            f"for example {gone[0]}.",
+            "Restore the files, or collect into another folder.",
+        )
 
 
 def _discard_leftovers(collection: Collection) -> None:

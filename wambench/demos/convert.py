@@ -119,6 +119,8 @@ def to_lerobot(source: Hdf5Source, out: Path) -> None:
                 arrays,
                 {image_key(camera): _pictures(source, demo, camera) for camera in info.cameras},
                 {
+                    "facts": group.parent.attrs.get(ATTRIBUTE, ""),
+                    "outcome": group.attrs.get(ATTRIBUTE, ""),
                     "file": place.path.name,
                     "group": place.group,
                     "file_attributes": encode_attributes(dict(group.parent.attrs)),
@@ -269,7 +271,7 @@ class _Restored:
 
 
 def _file_name(source: LeRobotSource, demo: int) -> str:
-    row = source.sidecar.get(source.places[demo].episode["episode_index"])
+    row = source.origin(demo)
     if row is not None:
         return str(row["file"])
     words = re.sub(r"[^a-z0-9]+", "_", source.demos[demo].instruction.lower()).strip("_")
@@ -277,7 +279,7 @@ def _file_name(source: LeRobotSource, demo: int) -> str:
 
 
 def _restored(source: LeRobotSource, demo: int) -> _Restored:
-    row = source.sidecar.get(source.places[demo].episode["episode_index"])
+    row = source.origin(demo)
     if row is None:
         return _foreign(source, demo)
     columns = {

@@ -68,10 +68,12 @@ class DemoInfo:
 
     @property
     def identity(self) -> tuple[Any, ...]:
-        """What makes it this demonstration, its backend included."""
+        """What makes it this demonstration, its backend and its pictures' sizes included."""
+        pictures = sorted((camera, list(size)) for camera, size in self.cameras.items())
         if self.episode is None:
-            return (self.suite, self.backend, self.name, self.length)
-        return (self.suite, self.backend, self.episode.key, self.episode.seed, self.final_state)
+            return (self.suite, self.backend, self.name, self.length, pictures)
+        key, seed = self.episode.key, self.episode.seed
+        return (self.suite, self.backend, key, seed, self.noise, self.final_state, pictures)
 
 
 class Source(Protocol):

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wambench.demos.demo import UNKNOWN, DemoInfo
-from wambench.demos.hdf5 import ATTRIBUTE, FileFacts
+from wambench.demos.hdf5 import FileFacts
 from wambench.errors import DataError
 from wambench.protocol import Episode
 
@@ -118,11 +118,12 @@ class LeRobotSource:
         if any(feature["dtype"] == "video" for feature in self.features.values()):
             self.notes.append("pictures are videos: lossy, and slower to read in random order")
         self._action = self._one_of(_ACTIONS, "action")
+        self._sidecar: dict[int, dict[str, Any]] | None = None
         sidecar: dict[int, dict[str, Any]] = {}
         if (path / SIDECAR).exists():
-            rows = pq.read_table(path / SIDECAR).to_pylist()
-            sidecar = {row["episode_index"]: row for row in rows}
-        self.sidecar = sidecar
+            # The attributes are large (a whole scene each), and only a conversion needs them.
+            table = pq.read_table(path / SIDECAR, columns=["episode_index", "facts", "outcome"])
+            sidecar = {row["episode_index"]: row for row in table.to_pylist()}
         self.places: list[_Rows] = []
         self.demos: list[DemoInfo] = []
         first_of_file: dict[Path, int] = {}
@@ -160,6 +161,16 @@ class LeRobotSource:
             return self._frame(demo, key, row)
         cell = self.column(demo, key, row, row + 1)[0].as_py()
         return decode_image(cell, self.path)
+
+    def origin(self, demo: int) -> dict[str, Any] | None:
+        """The line of `meta/wambench.parquet` of a demonstration; None where there is none."""
+        import pyarrow.parquet as pq
+
+        if self._sidecar is None:
+            file = self.path / SIDECAR
+            rows = pq.read_table(file).to_pylist() if file.exists() else []
+            self._sidecar = {row["episode_index"]: row for row in rows}
+        return self._sidecar.get(self.places[demo].episode["episode_index"])
 
     def feature(self, demo: int, name: str, start: int, stop: int) -> NDArray[Any]:
         """(stop - start, width) values of a feature."""
@@ -258,13 +269,8 @@ class LeRobotSource:
         )
 
     def _describe(self, episode: Mapping[str, Any], row: Mapping[str, Any] | None) -> DemoInfo:
-        facts, outcome = None, {}
-        if row is not None:
-            shared = decode_attributes(row["file_attributes"])
-            if ATTRIBUTE in shared:
-                facts = FileFacts.from_json(str(shared[ATTRIBUTE]))
-            own = decode_attributes(row["attributes"])
-            outcome = json.loads(own.get(ATTRIBUTE, "{}"))
+        facts = FileFacts.from_json(row["facts"]) if row is not None and row["facts"] else None
+        outcome = json.loads(row["outcome"]) if row is not None and row["outcome"] else {}
         sizes = {camera: _size(self.features[key]) for camera, key in self.cameras.items()}
         instruction = episode["tasks"][0] if len(episode["tasks"]) else ""
         names = self.features[self._action].get("names")
