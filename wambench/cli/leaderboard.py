@@ -12,26 +12,57 @@ from wambench.cli.terminal import console as make_console
 
 def leaderboard(
     runs: Annotated[list[Path], typer.Argument(help="Run directories.")],
-    out: Annotated[Path, typer.Option(help="Folder for leaderboard.csv and leaderboard.png.")] = (
-        Path("leaderboard")
-    ),
+    csv: Annotated[
+        Path | None, typer.Option(help="Write the measured rows to this file.", dir_okay=False)
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the plots: the leaderboard to this file (.png, .pdf or .svg), the others "
+            "beside it.",
+            dir_okay=False,
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write tables and plots to this self-contained page.", dir_okay=False),
+    ] = None,
     published: Annotated[
-        bool, typer.Option(help="Show the papers' own numbers beside, marked as published.")
+        bool, typer.Option(help="Show the papers' own numbers as well, apart and marked.")
     ] = False,
 ) -> None:
-    """Writes leaderboard.csv and leaderboard.png from measured runs.
+    """Prints measured runs beside each other, and writes them as CSV, as plots and as a page.
 
-    Published numbers are shown apart from the measured ones and never enter the CSV.
+    Every suite on every backend has its own table and its own axes. Published numbers are shown
+    apart from measured ones and never enter the CSV.
     """
-    from wambench.report.leaderboard import print_leaderboard, write_leaderboard
+    from wambench.report.leaderboard import print_leaderboard, write_csv
     from wambench.report.leaderboard_rows import collect
     from wambench.report.published import published_rows
     from wambench.results.run import RunDirectory
 
+    if plot is not None:
+        from wambench.report.plots.style import check_suffix
+
+        check_suffix(plot)
     rows = collect([RunDirectory(path) for path in runs])
     suites = list(dict.fromkeys(row.suite for row in rows))
     reported = published_rows(suites) if published else []
-    files = write_leaderboard(rows, reported, out)
     console = make_console()
     print_leaderboard(rows, reported, console)
-    console.print("Wrote " + ", ".join(str(file) for file in files))
+    written: list[Path] = []
+    if csv is not None:
+        written.append(write_csv(rows, csv))
+    if plot is not None:
+        from wambench.report.plots.files import write_plots
+
+        files, left_out = write_plots(rows, reported, plot)
+        written += files
+        for line in left_out:
+            console.print(f"Not drawn: {line}", soft_wrap=True)
+    if html is not None:
+        from wambench.report.leaderboard_page import write_leaderboard_page
+
+        written.append(write_leaderboard_page(rows, reported, html))
+    for file in written:
+        console.print(f"Wrote {file}", soft_wrap=True)

@@ -1,8 +1,8 @@
-"""Several runs beside each other: `leaderboard.csv`, `leaderboard.png` and tables on the screen.
+"""Several runs beside each other: the CSV and the tables on the screen.
 
 A row is a run. Rows stand under one heading only when suite and backend are the same: results on
-embedded models say nothing about official ones. Numbers that papers report are shown beside the
-official backend as context, look different, and never enter the CSV.
+embedded models say nothing about official ones. Numbers that papers report are shown apart, as
+context, and never enter the CSV.
 
 Non-obvious behaviours
     - Rows under one heading may have run different episodes (other seeds, fewer tasks). The
@@ -12,7 +12,6 @@ Non-obvious behaviours
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -23,46 +22,27 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wambench.errors import RunDirectoryError
 from wambench.report.console import format_errors, format_rate
-from wambench.report.leaderboard_plot import draw_leaderboard
 from wambench.report.leaderboard_rows import Row, panels_of
 from wambench.report.published import PublishedRow
+from wambench.results.run import explained
 
 
-def write_leaderboard(
-    rows: Sequence[Row], reported: Sequence[PublishedRow], out: Path
-) -> list[Path]:
-    """Writes `leaderboard.csv` (measured rows only) and `leaderboard.png`.
+def write_csv(rows: Sequence[Row], file: Path) -> Path:
+    """Writes measured rows, one line per run, and returns the file.
 
     Args:
         rows: As `collect` returns them.
-        reported: Published rows for the plot; may be empty.
-        out: Folder; made if need be.
-
-    Returns:
-        The two files.
+        file: Its folder is made if need be.
 
     Raises:
-        RunDirectoryError: The folder cannot be written.
+        RunDirectoryError: The file cannot be written.
     """
     table = pd.DataFrame([row.cells() for row in rows])
-    picture = io.BytesIO()
-    draw_leaderboard(rows, reported).savefig(picture, format="png", dpi=150)
-    files = {
-        out / "leaderboard.csv": table.to_csv(index=False, lineterminator="\n").encode(),
-        out / "leaderboard.png": picture.getvalue(),
-    }
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for file, content in files.items():
-            file.write_bytes(content)
-    except OSError as error:
-        raise RunDirectoryError(
-            f"Cannot write the leaderboard to {out}: {error.strerror}.",
-            "Choose an --out that you may write to and that has space.",
-        ) from None
-    return list(files)
+    with explained(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        table.to_csv(file, index=False, lineterminator="\n")
+    return file
 
 
 def print_leaderboard(
@@ -72,8 +52,8 @@ def print_leaderboard(
 
     The tables fit 80 columns.
     """
-    for panel in panels_of(rows, reported):
-        notes = ["Success rate with Wilson 95 % interval. Steps: mean over successes."]
+    for panel in panels_of(rows):
+        notes = ["Success rate with 95 % interval. Steps: mean over successes."]
         if panel.several_manifests:
             notes.append("Different manifests: the rows ran different episodes.")
         _print_table(console, f"Measured · {panel.title}", _measured_table(panel.rows), notes)
@@ -115,7 +95,7 @@ def _measured_table(rows: Sequence[Row]) -> Table:
             f"{summary.successes}/{summary.trials}",
             format_rate(summary),
             "-" if summary.mean_steps is None else f"{summary.mean_steps:.0f}",
-            "-" if row.mean_seconds is None else f"{row.mean_seconds:.2f}",
+            "-" if row.seconds_per_episode is None else f"{row.seconds_per_episode:.2f}",
             row.manifest,
         )
     return table

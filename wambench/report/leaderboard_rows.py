@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 from wambench.errors import RunDirectoryError, UsageError
 from wambench.protocol import Backend
-from wambench.report.published import PublishedRow
+from wambench.report.cost import seconds_per_chunk, seconds_per_episode
 from wambench.report.summary import ERROR_OUTCOMES, Summary, summarise_run
 from wambench.results.run import RunDirectory
 
@@ -28,9 +28,13 @@ class Row:
         suite: Name of the suite.
         backend: Its backend; with the suite, the heading the row belongs under.
         policy: Name of the policy.
-        policy_arguments: Its arguments as `name=value, name=value`.
+        arguments: Its arguments.
         seed: Seed of the run.
+        trials_per_task: Episodes per task that were asked for.
         summary: Successes, interval, steps, errors and seconds over all its episodes.
+        tasks: The same per task.
+        over_tasks: See `wambench.report.summary.RunSummary`.
+        seconds_per_chunk: See `wambench.report.cost.seconds_per_chunk`.
         privileged: Whether the policy looked at the simulator's state.
         unpinned: Whether simulator versions other than the pinned ones were used.
         manifest: First digits of the manifest's hash.
@@ -38,27 +42,37 @@ class Row:
         simulator: Versions and asset hashes that the suite recorded.
         run: The run directory, as it was named.
         stopped_early: Whether it ended because its comparison was decided; it has no rate then.
+        order: Position among the runs as they were given.
     """
 
     suite: str
     backend: Backend
     policy: str
-    policy_arguments: str
+    arguments: Mapping[str, Any]
     seed: int
+    trials_per_task: int
     summary: Summary
+    tasks: Mapping[int, Summary]
+    over_tasks: tuple[float, float] | None
+    seconds_per_chunk: float | None
     privileged: bool
     unpinned: bool
     manifest: str
     wambench: str
     simulator: str
     run: Path
-    stopped_early: bool = False
+    stopped_early: bool
+    order: int
 
     @property
-    def mean_seconds(self) -> float | None:
-        """Mean wall seconds per recorded episode; None when there is none."""
-        recorded = self.summary.planned - self.summary.unfinished
-        return self.summary.seconds.total / recorded if recorded else None
+    def policy_arguments(self) -> str:
+        """The arguments as `name=value, name=value`."""
+        return ", ".join(f"{name}={value}" for name, value in sorted(self.arguments.items()))
+
+    @property
+    def seconds_per_episode(self) -> float | None:
+        """Mean wall seconds per counted episode, without filming."""
+        return seconds_per_episode(self.summary)
 
     @property
     def marks(self) -> list[str]:
@@ -66,7 +80,9 @@ class Row:
         marks = []
         if self.privileged:
             marks.append("privileged state")
-        if not self.summary.complete:
+        if infeasible := self.summary.errors.get("infeasible"):
+            marks.append(f"{infeasible} infeasible seed{'s' * (infeasible > 1)} left out")
+        if self.summary.missing:
             how = "stopped early" if self.stopped_early else "incomplete"
             marks.append(f"{how}: {self.summary.trials} of {self.summary.planned}")
         if self.unpinned:
@@ -77,6 +93,7 @@ class Row:
         """The row of `leaderboard.csv`: column to value."""
         summary = self.summary
         low, high = summary.interval
+        tasks_low, tasks_high = self.over_tasks or (None, None)
         return {
             "suite": self.suite,
             "backend": self.backend,
@@ -89,6 +106,8 @@ class Row:
             "success_rate": summary.rate,
             "ci_low": low,
             "ci_high": high,
+            "over_tasks_low": tasks_low,
+            "over_tasks_high": tasks_high,
             "mean_steps": summary.mean_steps,
             **{outcome: summary.errors.get(outcome, 0) for outcome in ERROR_OUTCOMES},
             "not_run": summary.unfinished,
@@ -99,7 +118,8 @@ class Row:
             "manifest": self.manifest,
             "wambench": self.wambench,
             "simulator": self.simulator,
-            "mean_seconds_per_episode": self.mean_seconds,
+            "mean_seconds_per_episode": self.seconds_per_episode,
+            "policy_seconds_per_chunk": self.seconds_per_chunk,
             "run": self.run.as_posix(),
         }
 
@@ -122,10 +142,10 @@ def collect(runs: Sequence[RunDirectory]) -> list[Row]:
                 f"The run {run.path} is given twice.", "Name every run directory once."
             )
         seen.add(folder)
-    return sorted((_row(run) for run in runs), key=_rank)
+    return sorted((_row(run, order) for order, run in enumerate(runs)), key=_rank)
 
 
-def _row(run: RunDirectory) -> Row:
+def _row(run: RunDirectory, order: int) -> Row:
     info, config = run.info, run.info.config
     for episode in run.manifest.episodes:
         if (episode.suite, episode.backend) != (config.suite, config.backend):
@@ -140,9 +160,13 @@ def _row(run: RunDirectory) -> Row:
         suite=config.suite,
         backend=config.backend,
         policy=config.policy,
-        policy_arguments=", ".join(f"{k}={v}" for k, v in sorted(config.policy_arguments.items())),
+        arguments=config.policy_arguments,
         seed=config.seed,
+        trials_per_task=config.trials,
         summary=summary.suite,
+        tasks=summary.tasks,
+        over_tasks=summary.over_tasks,
+        seconds_per_chunk=seconds_per_chunk(list(run.records().values())),
         privileged=info.privileged,
         # What the first worker found; a run that never had one has only what was allowed.
         unpinned=bool(provenance.get("unpinned", config.allow_unpinned)),
@@ -154,6 +178,7 @@ def _row(run: RunDirectory) -> Row:
         ),
         run=run.path,
         stopped_early=summary.stopped_early,
+        order=order,
     )
 
 
@@ -171,19 +196,17 @@ def _rank(row: Row) -> tuple[Any, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What stands under one heading.
+    """What stands under one heading: measured runs of one suite on one backend.
 
     Attributes:
         suite: Name of the suite.
         backend: The backend.
-        rows: Its measured runs, best first.
-        reported: Published rows shown in a part of their own; empty where they stand elsewhere.
+        rows: Its runs, best first.
     """
 
     suite: str
     backend: Backend
     rows: list[Row]
-    reported: list[PublishedRow]
 
     @property
     def title(self) -> str:
@@ -191,16 +214,71 @@ class Panel:
         return f"{self.suite} · backend {self.backend}"
 
     @property
+    def short_title(self) -> str:
+        """The heading where there is little room."""
+        return f"{self.suite} · {self.backend}"
+
+    @property
     def several_manifests(self) -> bool:
         """Whether the rows ran different episodes."""
         return len({row.manifest for row in self.rows}) > 1
 
 
-def panels_of(rows: Sequence[Row], reported: Sequence[PublishedRow]) -> list[Panel]:
-    """One panel per (suite, backend); published rows go to the official one where there is one."""
-    panels: list[Panel] = []
-    for (suite, backend), group in groupby(rows, key=lambda row: (row.suite, row.backend)):
-        shown_already = any(panel.suite == suite for panel in panels)  # official comes first
-        published = [] if shown_already else [row for row in reported if row.suite == suite]
-        panels.append(Panel(suite, backend, list(group), published))
-    return panels
+def panels_of(rows: Sequence[Row]) -> list[Panel]:
+    """One panel per (suite, backend), in the order of `collect`."""
+    groups = groupby(rows, key=lambda row: (row.suite, row.backend))
+    return [Panel(suite, backend, list(group)) for (suite, backend), group in groups]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """What was evaluated: rows with the same method on several suites are one line of a table.
+
+    Attributes:
+        policy: Name of the policy.
+        arguments: Its arguments as text.
+        seed: Seed of the run.
+        trials_per_task: Episodes per task.
+        repeat: 0, or a running number where the same was run several times on one suite.
+    """
+
+    policy: str
+    arguments: str
+    seed: int
+    trials_per_task: int
+    repeat: int = 0
+
+
+def methods_of(rows: Sequence[Row]) -> dict[Method, dict[tuple[str, Backend], Row]]:
+    """Every method and its row on each (suite, backend), in the order in which they appear."""
+    methods: dict[Method, dict[tuple[str, Backend], Row]] = {}
+    for row in rows:
+        panel = (row.suite, row.backend)
+        repeat = 0
+        while panel in methods.setdefault(method := _method(row, repeat), {}):
+            repeat += 1
+        methods[method][panel] = row
+    return methods
+
+
+def _method(row: Row, repeat: int) -> Method:
+    return Method(row.policy, row.policy_arguments, row.seed, row.trials_per_task, repeat)
+
+
+def details_of_methods(methods: Iterable[Method]) -> dict[Method, str]:
+    """What tells each method from others of the same policy; empty where the name is enough."""
+    methods = list(methods)
+    details = {}
+    for method in methods:
+        namesakes = [other for other in methods if other.policy == method.policy]
+        parts = []
+        if len({other.arguments for other in namesakes}) > 1:
+            parts.append(method.arguments or "no arguments")
+        if len({other.seed for other in namesakes}) > 1:
+            parts.append(f"seed {method.seed}")
+        if len({other.trials_per_task for other in namesakes}) > 1:
+            parts.append(f"{method.trials_per_task} trials per task")
+        if method.repeat:
+            parts.append(f"run {method.repeat + 1}")
+        details[method] = ", ".join(parts)
+    return details

@@ -1,18 +1,82 @@
-"""`report.html`: one self-contained page about a run, beside its videos."""
+"""`report.html`: one self-contained page about a run; and `tasks.csv`, its figures per task.
+
+Everything is computed from the files of the run directory. The page needs no other file and asks
+for none: videos of failures are inside it, up to a total size; the rest is linked.
+"""
 
 from __future__ import annotations
 
-import base64
 import csv
-import io
-import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import jinja2
-
-from wambench.report.console import format_errors, format_rate
-from wambench.report.summary import ERROR_OUTCOMES, RunSummary
+from wambench.report.console import notes
+from wambench.report.cost import seconds_per_chunk, seconds_per_episode
+from wambench.report.films import DEFAULT_BUDGET, collect_films
+from wambench.report.html import write_page
+from wambench.report.outcomes import LABELS, outcome_parts
+from wambench.report.summary import ERROR_OUTCOMES, RunSummary, Summary
+from wambench.results.record import EpisodeRecord
 from wambench.results.run import RunDirectory, explained
+
+_TIME = {
+    "building": "building the simulator",
+    "simulation": "simulation",
+    "rendering": "rendering for the policy",
+    "policy": "policy",
+    "transport": "messages, and waiting for the policy",
+    "video": "filming",
+}
+"""Kinds of `wambench.results.record.Seconds` in words."""
+
+
+def write_report(
+    run: RunDirectory, summary: RunSummary, inline_bytes: int = DEFAULT_BUDGET
+) -> Path:
+    """Writes `report.html` and `tasks.csv` into the run directory; returns the page's path.
+
+    Args:
+        run: The run.
+        summary: Its figures.
+        inline_bytes: Most bytes of video files put into the page.
+
+    Raises:
+        RunDirectoryError: Something in the directory is damaged, or it cannot be written.
+    """
+    write_tasks_csv(run, summary)
+    records = run.records()
+    films = collect_films(run, list(records.values()), inline_bytes)
+    return write_page(
+        run.path / "report.html",
+        "report.html.j2",
+        run=run.info,
+        summary=summary,
+        notes=notes(run, summary),
+        parts=outcome_parts,
+        labels=LABELS,
+        episodes=[(episode, records.get(episode.key)) for episode in run.manifest.episodes],
+        films=films,
+        reasons=group_reasons(list(records.values())),
+        times=_times(summary.suite),
+        seconds_per_episode=seconds_per_episode,
+        seconds_per_chunk=seconds_per_chunk(list(records.values())),
+        provenance=dict(_flatten(run.info.provenance)),
+    )
+
+
+def group_reasons(records: Sequence[EpisodeRecord]) -> list[tuple[str, str, list[EpisodeRecord]]]:
+    """(outcome or `video`, what was said, the episodes it was said of), the most frequent first."""
+    groups: dict[tuple[str, str], list[EpisodeRecord]] = {}
+    for record in records:
+        if record.error:
+            groups.setdefault((record.outcome, record.error), []).append(record)
+        if record.execution.video_error:
+            groups.setdefault(("video", record.execution.video_error), []).append(record)
+    return sorted(
+        ((kind, reason, said_of) for (kind, reason), said_of in groups.items()),
+        key=lambda group: -len(group[2]),
+    )
 
 
 def write_tasks_csv(run: RunDirectory, summary: RunSummary) -> Path:
@@ -50,54 +114,22 @@ def write_tasks_csv(run: RunDirectory, summary: RunSummary) -> Path:
     return path
 
 
-def write_report(run: RunDirectory, summary: RunSummary) -> Path:
-    """Writes `report.html` and `tasks.csv` into the run directory; returns the page's path."""
-    write_tasks_csv(run, summary)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("wambench.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    records = list(run.records().values())
-    page = environment.get_template("report.html.j2").render(
-        run=run.info,
-        summary=summary,
-        format_rate=format_rate,
-        format_errors=format_errors,
-        plot=_task_plot(summary),
-        films=[record for record in records if record.execution.video],
-        problems=[record for record in records if record.error],
-        provenance=json.dumps(run.info.provenance, indent=2),
-    )
-    path = run.path / "report.html"
-    with explained(run.path):
-        path.write_text(page, encoding="utf-8")
-    return path
+def _times(suite: Summary) -> list[tuple[str, float, float]]:
+    """(kind in words, seconds per counted episode, share of the total)."""
+    if not suite.trials:
+        return []
+    total = suite.seconds.total or 1.0
+    return [
+        (words, seconds / suite.trials, seconds / total)
+        for kind, words in _TIME.items()
+        if (seconds := getattr(suite.seconds, kind)) / suite.trials >= 0.0005
+    ]
 
 
-def _task_plot(summary: RunSummary) -> str:
-    """Success rate per task with intervals, as a base64 PNG."""
-    from matplotlib.figure import Figure
-
-    tasks = {index: task for index, task in summary.tasks.items() if task.rate is not None}
-    figure = Figure(figsize=(max(6.0, 0.45 * len(tasks) + 2), 3.2), layout="constrained")
-    axes = figure.subplots()
-    for position, task in enumerate(tasks.values()):
-        low, high = task.interval
-        rate = task.rate or 0.0  # never None, see above
-        axes.bar(position, 100 * rate, color="#5b8db8", width=0.7)
-        axes.errorbar(
-            position,
-            100 * rate,
-            [[100 * (rate - low)], [100 * (high - rate)]],
-            color="#22313f",
-            capsize=3,
-        )
-    axes.set_xticks(range(len(tasks)), [str(index) for index in tasks])
-    axes.set_xlabel("task")
-    axes.set_ylabel("success rate, %")
-    axes.set_ylim(0, 105)
-    axes.spines[["top", "right"]].set_visible(False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
-    return base64.b64encode(buffer.getvalue()).decode()
+def _flatten(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested facts as `outer · inner` to text, without those that are empty."""
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{name} · ")
+        elif value not in (None, ""):
+            yield f"{prefix}{name}", str(value)
