@@ -90,7 +90,7 @@ class Row:
         return marks
 
     def cells(self) -> dict[str, Any]:
-        """The row of `leaderboard.csv`: column to value."""
+        """The row of the CSV: column to value."""
         summary = self.summary
         low, high = summary.interval
         tasks_low, tasks_high = self.over_tasks or (None, None)
