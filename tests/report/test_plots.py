@@ -150,6 +150,14 @@ def test_points_and_whiskers_are_the_run_s_rate_and_interval(make_run: MakeRun) 
     assert f"[{low:.1f}, {high:.1f}]" in texts
 
 
+def test_labels_that_fit_are_not_cut(make_run: MakeRun) -> None:
+    runs = [make_run(suite, outcomes(3, 4), suite=suite) for suite in ("libero_goal", "libero_90")]
+    narrow = band_texts(draw_rates(collect(runs[:1])))["official"]
+    wide = band_texts(draw_rates(collect(runs)))["official"]
+    assert {"lawam", "seed 0, 3/4"} <= set(narrow)
+    assert {"lawam", "seed 0, 4 trials per task"} <= set(wide)
+
+
 def test_an_incomplete_run_has_no_point_but_the_range_it_can_become(make_run: MakeRun) -> None:
     (row,) = collect([make_run("a", ["success", "failure", None, None])])
     (axes,) = draw_rates([row]).axes

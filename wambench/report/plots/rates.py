@@ -76,6 +76,8 @@ class _Band:
 
     heading: str
     kind: str
+    columns: list[str]
+    """Suites that have a column, so that all bands line up; those without a result stay empty."""
     suites: list[str]
     lines: list[_Line]
 
@@ -153,11 +155,13 @@ def _bands_of(
                 for method, of_suite in _ranked(chosen)
             ]
             shown = [suite for suite in suites if any(row.suite == suite for row in chosen)]
-            bands.append(_Band(f"measured, backend {backend}", backend, shown, lines))
+            bands.append(_Band(f"measured, backend {backend}", backend, suites, shown, lines))
     lines = _published_lines([row for row in reported if row.suite in suites])
     if lines:
         shown = [suite for suite in suites if any(suite in line.published for line in lines)]
-        bands.append(_Band(PUBLISHED if wide else PUBLISHED_NARROW, "published", shown, lines))
+        bands.append(
+            _Band(PUBLISHED if wide else PUBLISHED_NARROW, "published", suites, shown, lines)
+        )
     return bands
 
 
@@ -276,13 +280,13 @@ def _draw_band(figure: Figure, band: _Band, top: float, labels: float, theme: Th
                 ha="left" if whole else "right",
             )
         y -= line.height
-    column = (width - labels - _EDGE) / len(band.suites)
+    column = (width - labels - _EDGE) / len(band.columns)
     value = _VALUE + 0.1
     intervals = band.kind != "published" and column - _INTERVAL >= 0.9
     if intervals:
         value = _INTERVAL + 0.1
-    for index, suite in enumerate(band.suites):
-        left = labels + index * column
+    for suite in band.suites:
+        left = labels + band.columns.index(suite) * column
         axes = figure.add_axes(
             (
                 left / width,
@@ -410,11 +414,11 @@ def _published_look(theme: Theme) -> dict[str, Any]:
 def _legend(rows: Sequence[Row], bands: Sequence[_Band], theme: Theme) -> list[Line2D | Patch]:
     """One entry for each look that occurs."""
     entries: list[Line2D | Patch] = []
-    for privileged, label in ((False, "95 % interval"), (True, PRIVILEGED)):
+    for privileged, label in ((False, ""), (True, f", {PRIVILEGED}")):
         row = next((row for row in rows if row.privileged == privileged), None)
         if row is not None:
             look = _measured_look(row, theme)
-            entries.append(Line2D([], [], label=f"measured, {label}", **look))
+            entries.append(Line2D([], [], label=f"measured{label}: 95 % interval", **look))
     if any(row.summary.trials and row.summary.rate is None for row in rows):
         entries.append(
             Patch(

@@ -213,7 +213,7 @@ def text_width(text: str, size: float = SMALL, weight: str = "normal") -> float:
 
 def shorten(text: str, width: float, size: float = SMALL, weight: str = "normal") -> str:
     """Cuts a text from the left to a width in inches: the end of a path tells more."""
-    if text_width(text, size, weight) <= width:
+    if text_width(text, size, weight) <= width + 1e-6:  # the widest label decides its own room
         return text
     start = 1
     while start < len(text) and text_width("…" + text[start:], size, weight) > width:
