@@ -34,6 +34,7 @@ from wambench.report.plots.style import (
     shorten,
     text_width,
 )
+from wambench.report.plots.tasks import draw_tasks
 from wambench.report.published import PublishedRow, published_rows
 
 
@@ -200,6 +201,30 @@ def test_inference_time_is_per_chunk_and_a_privileged_policy_has_none(make_run: 
 def test_wall_clock_leaves_filming_out(make_run: MakeRun) -> None:
     (row,) = collect([make_run("a", outcomes(1, 4))])
     assert row.seconds_per_episode == pytest.approx(1.5), "of 5.5 s, 4 were spent filming"
+
+
+def test_every_task_of_a_run_has_its_rate_and_interval_in_the_plot_of_tasks(
+    make_run: MakeRun,
+) -> None:
+    for tasks in (4, 90):
+        rows = collect([make_run(f"of{tasks}", outcomes(tasks, 3 * tasks - 1), tasks=tasks)])
+        figure = draw_tasks(panels_of(rows)[0], rows)
+        assert figure.get_size_inches()[1] < 9, "fits a page"
+        drawn = {}
+        for axes in figure.axes:
+            for container in axes.containers:
+                (bars,) = container.lines[2]
+                ((low, _), (high, _)) = bars.get_segments()[0]
+                point = container.lines[0]
+                drawn[int(str(point.get_gid()).removeprefix("task-"))] = (
+                    *point.get_xdata(),
+                    low,
+                    high,
+                )
+        for index, task in rows[0].tasks.items():
+            expected = [100 * (task.rate or 0), *(100 * bound for bound in task.interval)]
+            assert drawn[index] == pytest.approx(expected)
+        assert len(drawn) == tasks
 
 
 # ---- learning curves -------------------------------------------------------------------------
