@@ -165,6 +165,7 @@ def test_an_incomplete_run_has_no_point_but_the_range_it_can_become(make_run: Ma
     assert not [line for line in axes.lines if line.get_gid() == "measured"]
     (band,) = [patch for patch in axes.patches if patch.get_gid() == "range"]
     assert (band.get_x(), band.get_width()) == pytest.approx((25, 50))
+    assert draw_tasks(panels_of([row])[0], [row]) is None
     assert draw_wall_clock([row]) is None
     assert draw_inference([row]) is None
 
@@ -209,6 +210,7 @@ def test_every_task_of_a_run_has_its_rate_and_interval_in_the_plot_of_tasks(
     for tasks in (4, 90):
         rows = collect([make_run(f"of{tasks}", outcomes(tasks, 3 * tasks - 1), tasks=tasks)])
         figure = draw_tasks(panels_of(rows)[0], rows)
+        assert figure is not None
         assert figure.get_size_inches()[1] < 9, "fits a page"
         drawn = {}
         for axes in figure.axes:

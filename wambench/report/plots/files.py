@@ -51,7 +51,7 @@ def draw_all(
     for panel in panels_of(rows):
         name = f"tasks-{panel.suite}-{panel.backend}"
         caption = f"Success rate by task, {panel.short_title}"
-        yield Plot(name, caption, draw_tasks(panel, rows, theme))
+        yield Plot(name, caption, draw_tasks(panel, rows, theme), "no task has a rate")
     yield Plot("outcomes", "What became of the planned episodes", draw_outcomes(rows, theme))
     yield Plot(
         "inference",

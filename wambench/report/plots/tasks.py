@@ -32,15 +32,23 @@ _ONE_COLUMN_UP_TO = 50
 """Tasks that fit the height of a page; more stand in two columns."""
 
 
-def draw_tasks(panel: Panel, rows: Sequence[Row], theme: Theme = LIGHT) -> Figure:
+def draw_tasks(panel: Panel, rows: Sequence[Row], theme: Theme = LIGHT) -> Figure | None:
     """Tasks down, success rate across, one point per run; many tasks in two columns.
 
     Args:
-        panel: The runs to draw; the first `MOST_ROWS` are.
+        panel: The runs to draw; the first `MOST_ROWS` that have a rate are.
         rows: All rows of the leaderboard, which decide the colours.
         theme: Colours.
+
+    Returns:
+        None where no task of any run has a rate.
     """
-    shown = panel.rows[:MOST_ROWS]
+    drawable = [
+        row for row in panel.rows if any(task.rate is not None for task in row.tasks.values())
+    ]
+    shown = drawable[:MOST_ROWS]
+    if not shown:
+        return None
     series = series_of(rows, theme)
     used = [series[row.order] for row in shown]
     labels = {index: task.label for row in shown for index, task in row.tasks.items()}
@@ -50,7 +58,7 @@ def draw_tasks(panel: Panel, rows: Sequence[Row], theme: Theme = LIGHT) -> Figur
     longest = -(-len(tasks) // columns)
     step = max(0.28 if written else 0.11, 0.08 * len(shown) + 0.03)
     left = 1.42 if written else 0.4
-    above, below = 0.27 + 0.13 * (len(panel.rows) > MOST_ROWS), 0.38
+    above, below = 0.27 + 0.13 * (len(drawable) > MOST_ROWS), 0.38
     legend = 0.15 * legend_lines(used, wide=columns == 2) + 0.06
     width = COLUMN if columns == 1 else PAGE
     height = above + step * longest + below + legend
@@ -83,8 +91,8 @@ def draw_tasks(panel: Panel, rows: Sequence[Row], theme: Theme = LIGHT) -> Figur
         va="center",
         parse_math=False,
     )
-    if len(panel.rows) > MOST_ROWS:
-        text = f"the {MOST_ROWS} best of {len(panel.rows)} runs"
+    if len(drawable) > MOST_ROWS:
+        text = f"the {MOST_ROWS} best of {len(drawable)} runs"
         y = 1 - 0.28 / height
         figure.text(0.06 / width, y, text, fontsize=SMALL, color=theme.faint, va="center")
     add_legend(figure, used, theme, wide=columns == 2)
