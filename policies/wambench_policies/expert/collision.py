@@ -59,12 +59,13 @@ class CollisionTest:
                 pairs.append((a, b))
         return pairs
 
-    def overlaps(self, name: str, pose: Pose) -> bool:
+    def overlaps(self, name: str, pose: Pose, ignore: frozenset[int] = frozenset()) -> bool:
         """Whether an object at a world pose, without the robot, would overlap with anything.
 
         Args:
             name: A free object.
             pose: Where to try it.
+            ignore: Geoms that may be touched.
         """
         scene, data = self.scene, self.scene.scratch
         data.qpos[:] = self.qpos
@@ -75,7 +76,7 @@ class CollisionTest:
         for own in scene.geoms(name):
             gap = np.linalg.norm(data.geom_xpos[others] - data.geom_xpos[own], axis=1)
             for other in others[gap < bound[others] + bound[own]]:
-                if int(other) in scene.geoms(name):
+                if int(other) in scene.geoms(name) or int(other) in ignore:
                     continue
                 # The collision test proper reports nothing where one box passes right through a
                 # thin one; the distance is negative there, too.

@@ -22,6 +22,8 @@ STACK_TOLERANCE = 0.03
 
 USABLE = 0.6
 """Part of a region's half size that is aimed at besides its middle."""
+APART = 0.68
+"""The same for the outermost of several objects that share a region."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def find_spots(
     centre, axes, owner = _target(scene, target)
     offsets = [np.zeros(2)]
     if share[1] > 1:
-        strip = USABLE * (2.0 * share[0] / (share[1] - 1) - 1.0)
+        strip = APART * (2.0 * share[0] / (share[1] - 1) - 1.0)
         offsets = [np.array([along, strip]) for along in (0.0, -USABLE, USABLE)]
     elif target in scene.env.regions and relation == "on":
         offsets += [USABLE * np.array([x, y]) for x in (0, -1, 1) for y in (0, -1, 1) if x or y]

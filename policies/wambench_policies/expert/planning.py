@@ -242,6 +242,7 @@ class Planner:
         present = scene.pose(name)
         grip = present @ in_hand.inverse()
         ignore = scene.geoms(spot.owner) if spot.owner is not None else frozenset()
+        over = self._neighbours(name, spot) + 0.01 - spot.floor
         for yaw in turns:
             turned = about_z(yaw) @ grip.rotation
             rotation = turned @ in_hand.rotation
@@ -255,8 +256,10 @@ class Planner:
             goal = Pose(np.append(spot.xy, spot.floor + lowest + drop), rotation)
             down = goal @ in_hand.inverse()
             above = down.shifted(
-                np.array([0.0, 0.0, max(0.06, spot.brim - spot.floor - drop + 0.02)])
+                np.array([0.0, 0.0, max(0.06, spot.brim - spot.floor - drop + 0.02, over)])
             )
+            if self.collisions.overlaps(name, goal, ignore):
+                continue
             low = self._ik(down, seed)
             if low is None or self.collisions.hits(low.q, HELD_OPENING, name, in_hand, ignore):
                 continue
@@ -265,6 +268,19 @@ class Planner:
                 continue
             cost = abs(yaw) / RADIANS_PER_STEP * 0.5 + discomfort(low) + discomfort(high)
             yield PlacePlan(above, down, cost)
+
+    def _neighbours(self, name: str, spot: Spot) -> float:
+        """World z in m of what an object could knock over at a spot while it is still turning."""
+        scene = self.scene
+        pose = scene.pose(name)
+        points = scene.shape(name).moved(pose).points - pose.position
+        radius = float(np.linalg.norm(points[:, :2], axis=1).max())
+        ignore = frozenset(int(g) for g in scene.obstacle_geoms if not scene.is_free(int(g)))
+        ignore |= scene.geoms(name) | (scene.geoms(spot.owner) if spot.owner else frozenset())
+        low, high = scene.obstacle_boxes(ignore)
+        gap = np.maximum(low[:, :2] - spot.xy, spot.xy - high[:, :2])
+        near = np.linalg.norm(np.maximum(gap, 0.0), axis=1) < radius
+        return float(high[near, 2].max(initial=-np.inf))
 
     def reach_cost(self, at: Pose, opening: float) -> float | None:
         """Cost in control steps of bringing the empty hand to a pose; None where it cannot be.

@@ -125,6 +125,12 @@ class Scene:
             )
         return self._geoms[name]
 
+    def is_free(self, geom: int) -> bool:
+        """Whether a geom belongs to something that can be knocked over."""
+        root = int(self.model.body_rootid[self.model.geom_bodyid[geom]])
+        joint = int(self.model.body_jntadr[root])
+        return joint >= 0 and bool(self.model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_FREE)
+
     def region_pose(self, name: str) -> Pose:
         """World pose of the site of a region."""
         site = int(self.model.site(self.env.regions[name].site).id)
