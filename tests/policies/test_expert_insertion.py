@@ -9,6 +9,8 @@ import pytest
 
 pytest.importorskip("libero", reason="LIBERO is not installed in this environment")
 
+import mujoco
+
 from wambench.env import BenchmarkEnv
 from wambench.protocol import Policy, Suite
 from wambench_policies.expert import Expert
@@ -131,6 +133,29 @@ def test_objects_that_share_a_target_get_places_of_their_own(
             assert np.linalg.norm(one.xy - other.xy) > 0.085, "the pots are 8 cm wide"
 
 
+def test_the_way_down_starts_above_what_could_be_knocked_over(started: Started) -> None:
+    env = started("libero_long", 8)
+    scene, pot = Scene(env), "moka_pot_2"
+    (spot, *_) = find_spots(scene, pot, "on", "flat_stove_1_cook_region", (1, 2))
+    (pick, *_) = Planner(scene).pick_plans(pot, GRASPS["moka_pot"], spot)
+    in_hand = pick.grasp.pose.inverse() @ scene.pose(pot)
+    alone = next(Planner(scene).put_plans(pot, in_hand, spot, pick.q))
+    other = scene.body("moka_pot_1")
+    address = int(scene.model.jnt_qposadr[scene.model.body_jntadr[other]])
+    before = env.mj_data.qpos.copy()
+    env.mj_data.qpos[address : address + 3] = [
+        *(spot.xy + np.array([0.0, -0.1])),
+        spot.floor + 0.07,
+    ]
+    mujoco.mj_forward(env.mj_model, env.mj_data)
+    beside = next(Planner(scene).put_plans(pot, in_hand, spot, pick.q))
+    env.mj_data.qpos[:] = before
+    mujoco.mj_forward(env.mj_model, env.mj_data)
+    bottom = (beside.above @ in_hand).position[2] + scene.shape(pot).points[:, 2].min()
+    assert alone.above.position[2] - alone.down.position[2] < 0.07
+    assert bottom > spot.floor + 0.14, "the other pot is 15 cm high"
+
+
 def test_a_plate_is_pushed_and_a_bowl_is_carried(suite: Suites) -> None:
     (push,) = plan_for(suite("libero_goal").tasks()[5])
     assert push == Push("plate_1", "main_table_stove_front_region")
@@ -160,7 +185,8 @@ def test_the_expert_masters_a_skill(
 @pytest.mark.parametrize(
     ("name", "task"),
     [("libero_goal", 5), ("libero_goal", 9), ("libero_long", 5)]
-    + [("libero_90", task) for task in (19, 73, 74, 75, 77, 87)],
+    + [("libero_90", task) for task in (18, 19, 27, 41, 73, 74, 75, 77, 87)]
+    + [("libero_long", 8)],
 )
 def test_the_expert_masters_a_skill_from_several_states(
     started: Started, rollout: Rollout, name: str, task: int

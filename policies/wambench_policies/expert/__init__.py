@@ -6,12 +6,14 @@ From the goal of a task down to one action:
     plan.py        goal predicates to a short list of steps, or the reason why there is none
     execution.py   carries a plan out: choose, move, look whether it worked, try again
     planning.py    which grasp, which way to put it down, which path, at what cost
-    placement.py   where `On` and `In` want a thing
+    placement.py   where `On` and `In` want a thing that is set down from above
+    berths.py      where things go in full pose: slots, slopes, shelves; the table of them
+    pushing.py     moves a dish over the table with the open fingertips
     operating.py   opens, closes and turns jointed parts: hold or lean on, then along the joint
     articulation.py  drawers, doors and knobs as the model has them: motion, handle, limits
     drawers.py     where there is room in an open drawer
     grasps.py      how each category is held: the one table of grasp specs
-    skills.py      transit, reach, grasp, lift, place, release, retreat; they know no task
+    skills.py      transit, travel, reach, grasp, lift, place, insert, release, retreat; no tasks
     motion.py      paths of the hand and the OSC_POSE actions that follow them
     collision.py   would the arm, the hand and what it holds touch anything?
     ik.py          forward kinematics, Jacobian, damped-least-squares inverse kinematics
@@ -20,7 +22,7 @@ From the goal of a task down to one action:
     geometry.py    rotations and poses
 
 A new kind of goal is a step in `plan.py`, a case in `execution.py` and, where the hand has to do
-something new, a skill; a new object is a line in `grasps.py`.
+something new, a skill; a new object is a line in `grasps.py`, a new tight place one in `berths.py`.
 """
 
 from wambench_policies.expert.policy import Expert
