@@ -169,6 +169,7 @@ def test_a_plate_is_pushed_and_a_bowl_is_carried(suite: Suites) -> None:
         pytest.param("libero_goal", 5, id="pushes a plate"),
         pytest.param("libero_goal", 9, id="lays a bottle on a slope"),
         pytest.param("libero_long", 5, id="inserts a book"),
+        pytest.param("libero_90", 89, id="pushes a book under a shelf"),
         pytest.param("libero_90", 19, id="holds a pot by its handle"),
     ],
 )
@@ -185,7 +186,7 @@ def test_the_expert_masters_a_skill(
 @pytest.mark.parametrize(
     ("name", "task"),
     [("libero_goal", 5), ("libero_goal", 9), ("libero_long", 5)]
-    + [("libero_90", task) for task in (18, 19, 27, 41, 73, 74, 75, 77, 87)]
+    + [("libero_90", task) for task in (18, 19, 27, 41, 73, 74, 75, 77, 86, 87, 88, 89)]
     + [("libero_long", 8)],
 )
 def test_the_expert_masters_a_skill_from_several_states(

@@ -166,7 +166,10 @@ def _slope(scene: Scene, spec: Slope, shape: Shape, held: str, target: str) -> I
 
 
 def _shelf(scene: Scene, spec: Shelf, shape: Shape, target: str) -> Iterator[Berth]:
-    """The object lying with its foot inside, all four ways round its own axis, deepest first."""
+    """The object with its foot inside, all four ways round its own axis, deepest first.
+
+    Its head is raised by the tilt, which keeps the hand behind it off the table.
+    """
     region, half = _box(scene, target)
     owner = scene.env.regions[target].parent
     assert owner is not None
@@ -175,10 +178,10 @@ def _shelf(scene: Scene, spec: Shelf, shape: Shape, target: str) -> Iterator[Ber
     width = float(np.abs(half) @ np.abs(outward))
     floor = scene.drop_height(region.position[:2], float(region.position[2]), frozenset())
     for depth, tilt, turn, aside in product(
-        (width, 0.6 * width, 0.03), (0.0, 0.2), range(4), (0.0, -0.4, 0.4)
+        (width, 0.03), (0.25, 0.0, 0.45, 0.7), range(4), (0.0, -0.5, 0.5, 0.9, -0.9)
     ):
         upright = np.column_stack([sideways, np.cross(outward, sideways), outward])
-        rotation = rotation_matrix(tilt * sideways) @ upright @ about_z(turn * np.pi / 2.0)
+        rotation = rotation_matrix(-tilt * sideways) @ upright @ about_z(turn * np.pi / 2.0)
         points = shape.points @ rotation.T
         foot = region.position + (width - depth) * outward
         foot = foot + aside * float(np.abs(half) @ np.abs(sideways)) * sideways
