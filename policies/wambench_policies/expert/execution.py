@@ -99,6 +99,9 @@ def pick_and_place(scene: Scene, step: PickAndPlace) -> Skill:
             continue
         pick = plans[min(attempt * RETRY_SHIFT, len(plans) - 1)]
         shape = opened_to(scene, pick.grasp.opening)
+        if pick.via is not None:
+            yield from travel(scene, pick.via, shape)
+            yield from reach(scene, pick.via, shape)
         yield from travel(scene, pick.above, shape)
         if not (yield from reach(scene, pick.grasp.pose, shape)):
             log.debug("attempt %d: approach of %s stalled", attempt, step.object)

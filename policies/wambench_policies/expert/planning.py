@@ -45,6 +45,10 @@ YAW_OFFSETS = tuple(
 """Turns of the object about the vertical between pick and place, preferred ones first."""
 SWING = 1.0
 """Change in rad of a joint between entry and goal of a berth beyond which the arm would flip."""
+UPRIGHT = -0.95
+"""Vertical part of the approach direction above which the hand leans."""
+DESCENT = (0.04, 0.08, 0.12, 0.16)
+"""Heights in m above the start of an approach at which a leaning hand must be free."""
 HELD_OPENING = 0.05
 """Distance in m between the fingers that is assumed when putting something down."""
 MOST_BERTHS = 8
@@ -83,12 +87,15 @@ class PickPlan:
         grasp: The grasp.
         q: Arm joints in rad at the grasp.
         cost: In control steps; lower is better.
+        via: World pose of the grip site from which to come straight down to `above`, where there is
+            little room; None where any way will do.
     """
 
     above: Pose
     grasp: Grasp
     q: Array
     cost: float
+    via: Pose | None = None
 
 
 class Planner:
@@ -174,7 +181,23 @@ class Planner:
             if self.collisions.hits(low.q, opening, ignore=own):
                 return None
         cost = travel + discomfort(high) + discomfort(low)
-        return PickPlan(above, grasp, low.q, cost)
+        if grasp.pose.rotation[2, 2] < UPRIGHT:
+            return PickPlan(above, grasp, low.q, cost)
+        if not self._free_above(above, high.q, grasp.opening):
+            return None
+        via = above.shifted(np.array([0.0, 0.0, DESCENT[-1]]))
+        return PickPlan(above, grasp, low.q, cost, via)
+
+    def _free_above(self, pose: Pose, q: Array, opening: float) -> bool:
+        """Whether the hand can come straight down to a pose; who leans reaches under things."""
+        for height in DESCENT:
+            solution = solve_ik(
+                self.scene.arm, pose.shifted(np.array([0.0, 0.0, height])), q, self.scene.rest
+            )
+            if solution.reached and self.collisions.hits(solution.q, opening):
+                return False
+            q = solution.q
+        return True
 
     # ---- place -------------------------------------------------------------------------------
 
