@@ -16,7 +16,7 @@ from wambench_policies.expert.articulation import articulation, handle, holds_of
 from wambench_policies.expert.collision import CollisionTest
 from wambench_policies.expert.ik import solve_ik
 from wambench_policies.expert.operating import choose_contact
-from wambench_policies.expert.plan import Operate, PickAndPlace, plan_for
+from wambench_policies.expert.plan import NoPlan, Operate, PickAndPlace, PutIn, plan_for
 from wambench_policies.expert.scene import Scene
 
 Started = Callable[[str, int], BenchmarkEnv]
@@ -45,6 +45,18 @@ def test_a_drawer_is_opened_before_it_is_filled_and_closed_after() -> None:
 def test_what_stands_open_is_shut_before_something_else_is_opened() -> None:
     plan = plan_for(task(("open", TOP), ("close", BOTTOM)))
     assert plan == (Operate(BOTTOM, "close"), Operate(TOP, "open"))
+
+
+def test_a_mug_goes_into_the_microwave_between_opening_and_closing_it() -> None:
+    region = "microwave_1_heating_region"
+    plan = plan_for(task(("in", "white_yellow_mug_1", region), ("close", "microwave_1")))
+    assert plan == (
+        Operate("microwave_1", "open", room_for="white_yellow_mug_1"),
+        PutIn("white_yellow_mug_1", region),
+        Operate("microwave_1", "close"),
+    )
+    with pytest.raises(NoPlan, match="no handle on butter"):
+        plan_for(task(("in", "butter_1", region)))
 
 
 def test_the_stove_is_turned_on_before_anything_stands_on_it() -> None:
@@ -145,6 +157,8 @@ def test_a_chosen_contact_is_free_of_collisions_where_the_hand_starts_to_pull(
         ("libero_goal", 7, 120),  # turn a knob on
         ("libero_90", 39, 200),  # and off
         ("libero_90", 0, 120),  # push a drawer shut
+        ("libero_goal", 3, 260),  # open a drawer, and take a bowl from under it into it
+        ("libero_long", 3, 260),  # make room in a drawer, fill it, push it shut
     ],
 )
 def test_the_expert_moves_a_fixture(

@@ -12,6 +12,8 @@ From the goal of a task down to one action:
     operating.py   opens, closes and turns jointed parts: hold or lean on, then along the joint
     articulation.py  drawers, doors and knobs as the model has them: motion, handle, limits
     drawers.py     where there is room in an open drawer
+    ovens.py       takes a mug by its handle into a compartment that is open to one side
+    escape.py      gets a held object out from under something
     grasps.py      how each category is held: the one table of grasp specs
     skills.py      transit, travel, reach, grasp, lift, place, insert, release, retreat; no tasks
     motion.py      paths of the hand and the OSC_POSE actions that follow them

@@ -250,9 +250,27 @@ def pushes_on(scene: Scene, part: Articulation, predicate: str) -> list[Grasp]:
     """
     bar = handle(scene, part)
     if predicate == "close":
-        return _fists(bar.centre + 0.5 * bar.depth * bar.outward, -bar.outward)
+        surfaces = [bar.centre + 0.5 * bar.depth * bar.outward]
+        if part.kind == "door":
+            surfaces += _leaf_points(scene, part, bar)
+        return [fist for surface in surfaces for fist in _fists(surface, -bar.outward)]
     inner = _inner_face(scene, part, bar)
     return [] if inner is None else _fists(inner, bar.outward)
+
+
+def _leaf_points(scene: Scene, part: Articulation, bar: Handle) -> list[Array]:
+    """(3,) points on the outer face of a door's leaf, between its handle and its hinge."""
+    anchor, axis = scene.live.xanchor[part.joint], scene.live.xaxis[part.joint]
+    pieces = part.shape(scene).parts
+    leaf = max(pieces, key=lambda piece: float(np.sort(_extents(piece.points))[1:].prod())).points
+    face = float((leaf @ bar.outward).max())
+    found = []
+    for share in (0.8, 0.65):
+        point = anchor + share * (bar.centre - anchor)
+        for up in (0.25, 0.0):
+            at = point + up * float(np.ptp(leaf @ axis)) * axis
+            found.append(at + (face - float(at @ bar.outward)) * bar.outward)
+    return found
 
 
 def _inner_face(scene: Scene, part: Articulation, bar: Handle) -> Array | None:

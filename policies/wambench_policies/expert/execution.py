@@ -14,8 +14,17 @@ from wambench_policies.expert.escape import come_out
 from wambench_policies.expert.geometry import Array
 from wambench_policies.expert.grasps import GRASPS
 from wambench_policies.expert.operating import operate
+from wambench_policies.expert.ovens import put_in_oven
 from wambench_policies.expert.placement import Spot, find_spots, is_there
-from wambench_policies.expert.plan import Operate, PickAndPlace, Plan, Push, Step, container_of
+from wambench_policies.expert.plan import (
+    Operate,
+    PickAndPlace,
+    Plan,
+    Push,
+    PutIn,
+    Step,
+    container_of,
+)
 from wambench_policies.expert.planning import PickPlan, Place, Planner
 from wambench_policies.expert.pushing import push
 from wambench_policies.expert.scene import Scene
@@ -69,6 +78,8 @@ def perform(scene: Scene, step: Step) -> Skill:
     match step:
         case PickAndPlace():
             return (yield from pick_and_place(scene, step))
+        case PutIn():
+            return (yield from put_in(scene, step))
         case Operate():
             return (yield from operate(scene, step.target, step.predicate, step.room_for))
         case Push():
@@ -80,6 +91,8 @@ def looks_done(scene: Scene, step: Step) -> bool:
     match step:
         case PickAndPlace():
             return is_there(scene, step.object, step.relation, step.target)
+        case PutIn():
+            return is_there(scene, step.object, "in", step.target)
         case Operate():
             return articulation(scene, step.target).holds(scene, step.predicate)
         case Push():
@@ -112,6 +125,15 @@ def pick_and_place(scene: Scene, step: PickAndPlace) -> Skill:
         log.debug("attempt %d: %s", attempt, "not placed" if lifted else "lift failed")
         yield from _let_go(scene)
     return False
+
+
+def put_in(scene: Scene, step: PutIn) -> Skill:
+    """Puts an object into a compartment, trying again with another grasp."""
+    for attempt in range(ATTEMPTS):
+        if is_there(scene, step.object, "in", step.target):
+            return True
+        yield from put_in_oven(scene, step.object, step.target, skip=attempt)
+    return is_there(scene, step.object, "in", step.target)
 
 
 def _pick_plans(scene: Scene, planner: Planner, step: PickAndPlace, wanted: int) -> list[PickPlan]:

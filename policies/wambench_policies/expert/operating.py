@@ -25,7 +25,7 @@ from wambench_policies.expert.drawers import has_room
 from wambench_policies.expert.geometry import Array, Pose, angle_between
 from wambench_policies.expert.grasps import Grasp
 from wambench_policies.expert.ik import solve_ik
-from wambench_policies.expert.motion import Path, interpolate, joint_path, servo
+from wambench_policies.expert.motion import Path, interpolate, joint_path, servo, straight_path
 from wambench_policies.expert.planning import (
     METRES_PER_STEP,
     RADIANS_PER_STEP,
@@ -59,6 +59,8 @@ BACK_OFF = 0.08
 """Distance in m by which the hand draws back from a part it has moved."""
 WIDE_OPEN = 0.003
 """Distance in m from its stop within which a drawer cannot be opened further."""
+CLEAR = 0.15
+"""How far in m the hand rises before the arm goes back to its rest posture."""
 CHOICES = 4
 """How many feasible contacts are compared before the cheapest is taken; bounds planning time."""
 
@@ -258,7 +260,10 @@ def _partly_turned(start: Pose, goal: Pose, share: float) -> Pose:
 
 
 def go_to(scene: Scene, q: Array) -> Skill:
-    """Opens the hand and takes the arm through joint space to (N,) joint angles in rad."""
+    """Opens the hand, rises and takes the arm through joint space to (N,) joint angles in rad."""
+    here = scene.grip()
+    up = straight_path([here, here.shifted(np.array([0.0, 0.0, CLEAR]))])
+    yield from transit(scene, up, fingers(OPEN))
     scene.sync()
     path = joint_path(scene.arm, [scene.arm_q(), q])
     return (yield from transit(scene, path, fingers(OPEN)))

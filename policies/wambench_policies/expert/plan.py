@@ -34,6 +34,8 @@ SWITCHED = ("flat_stove",)
 """Categories that can be turned on and off."""
 DOORS = ("microwave",)
 """Categories with one door, behind which their `heating_region` is."""
+MUGS = ("porcelain_mug", "red_coffee_mug", "white_yellow_mug")
+"""Categories with an upright handle at the side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,20 @@ class Push:
     target: str
 
 
-Step = PickAndPlace | Push | Operate
+@dataclass(frozen=True, slots=True)
+class PutIn:
+    """Take an object by its handle and put it into a compartment that is open to one side.
+
+    Attributes:
+        object: Instance to pick up.
+        target: Region inside the compartment.
+    """
+
+    object: str
+    target: str
+
+
+Step = PickAndPlace | Push | PutIn | Operate
 Plan = tuple[Step, ...]
 
 
@@ -99,7 +114,7 @@ def plan_for(task: Task) -> Plan:
     if not task.goal:
         raise NoPlan("the task has no symbolic goal")
     steps = _divided([_step(predicate) for predicate in task.goal])
-    placed = [step for step in steps if isinstance(step, PickAndPlace | Push)]
+    placed = [step for step in steps if isinstance(step, PickAndPlace | Push | PutIn)]
     operated = [step for step in steps if isinstance(step, Operate)]
     filled = {container_of(step.target) for step in placed} - {None}
     shut = [step for step in operated if step.predicate == "close"]
@@ -154,8 +169,12 @@ def _step(predicate: Predicate) -> Step:
         return Push(name, target)
     if category_of(name) not in GRASPS:
         raise NoPlan(f"no grasp for {category_of(name)}")
-    reachable = _reachable_from_above(target) or container_of(target) or berth_spec(target)
-    if not reachable:
+    opened = container_of(target)
+    if opened is not None and opened != target:
+        if category_of(name) not in MUGS:
+            raise NoPlan(f"no handle on {category_of(name)} to put it in {target} by")
+        return PutIn(name, target)
+    if not (_reachable_from_above(target) or opened or berth_spec(target)):
         raise NoPlan(f"no way to put anything {relation} {target}")
     return PickAndPlace(name, relation, target)
 
