@@ -8,11 +8,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from support import Run
 
 # Before any test module imports MuJoCo, which reads it then and would otherwise want a display.
 os.environ.setdefault("MUJOCO_GL", "osmesa")
+
+
+# How long an example takes says nothing about what it tests.
+settings.register_profile("wambench", deadline=None)
+settings.load_profile("wambench")
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from wambench.stats.intervals import (
 )
 from wambench.stats.multiple import compact_letters, holm
 from wambench.stats.paired import Pairs, mcnemar_exact, paired_difference_interval
-from wambench.stats.unpaired import barnard_exact, newcombe_interval
+from wambench.stats.unpaired import EXACT_TABLES, barnard_test, newcombe_interval
 
 Interval = tuple[float, float]
 Records = dict[Path, dict[str, EpisodeRecord]]
@@ -147,7 +147,11 @@ class Comparison:
     @property
     def test(self) -> str:
         """The test behind the p-values."""
-        return "exact McNemar" if self.paired else "Barnard's exact"
+        if self.paired:
+            return "exact McNemar"
+        first, second = sorted(contestant.trials for contestant in self.contestants)[-2:]
+        large = first * second > EXACT_TABLES
+        return "Barnard's (limit for large samples)" if large else "Barnard's exact"
 
     def to_json(self) -> dict[str, Any]:
         """The comparison as plain JSON types."""
@@ -335,8 +339,7 @@ def _check_same_episodes(groups: Sequence[Sequence[RunDirectory]]) -> None:
             continue
         if len(group) != len(first):
             raise UsageError(
-                f"{first[0].info.config.policy} has {len(first)} run(s), "
-                f"{group[0].info.config.policy} has {len(group)}: they cannot be paired.",
+                f"{_count_runs(first)}, {_count_runs(group)}: they cannot be paired.",
                 "Give every policy runs with the same seeds, or compare totals with --unpaired.",
             )
         missing = [
@@ -348,6 +351,10 @@ def _check_same_episodes(groups: Sequence[Sequence[RunDirectory]]) -> None:
             "Pairs need the same manifest: evaluate with --against, or compare totals with "
             "--unpaired.",
         )
+
+
+def _count_runs(group: Sequence[RunDirectory]) -> str:
+    return f"{group[0].info.config.policy} has {len(group)} run{'s' * (len(group) != 1)}"
 
 
 def _named(groups: Sequence[Sequence[RunDirectory]]) -> dict[str, tuple[RunDirectory, ...]]:
@@ -464,7 +471,7 @@ def _unpaired(a: Contestant, b: Contestant, confidence: float) -> Difference:
         interval=newcombe_interval(*counts, confidence),
         over_tasks=None,
         pairs=None,
-        p_value=barnard_exact(*counts),
+        p_value=barnard_test(*counts),
         p_adjusted=1.0,
         better=None,
     )

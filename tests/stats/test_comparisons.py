@@ -12,7 +12,7 @@ from scipy import stats
 
 from wambench.stats.multiple import compact_letters, holm
 from wambench.stats.paired import Pairs, mcnemar_exact, paired_difference_interval
-from wambench.stats.unpaired import barnard_exact, newcombe_interval
+from wambench.stats.unpaired import barnard_test, newcombe_interval
 
 few = st.integers(0, 40)
 pairs = st.builds(Pairs, few, few, few, few).filter(lambda p: p.number > 0)
@@ -108,13 +108,27 @@ def test_barnard_s_test_is_scipy_s_and_the_same_both_ways(
 ) -> None:
     table = [[a[0], b[0]], [a[1] - a[0], b[1] - b[0]]]
     expected = stats.barnard_exact(table).pvalue
-    assert barnard_exact(a, b) == pytest.approx(min(expected, 1), abs=1e-6)
-    assert barnard_exact(b, a) == pytest.approx(barnard_exact(a, b), abs=1e-3)
+    assert barnard_test(a, b) == pytest.approx(min(expected, 1), abs=1e-6)
+    assert barnard_test(b, a) == pytest.approx(barnard_test(a, b), abs=1e-3)
 
 
 def test_two_policies_that_solve_everything_are_not_told_apart() -> None:
-    assert barnard_exact((20, 20), (30, 30)) == 1
-    assert barnard_exact((0, 20), (0, 30)) == 1
+    assert barnard_test((20, 20), (30, 30)) == 1
+    assert barnard_test((0, 20), (0, 30)) == 1
+
+
+def test_the_limit_for_large_samples_continues_the_exact_test() -> None:
+    a, b = (235, 300), (255, 300)
+    exact = barnard_test(a, b)
+    assert barnard_test((783 * 5, 5000), (850 * 5, 5000)) < 1e-9
+    rate = 490 / 600
+    z = (20 / 300) / np.sqrt(rate * (1 - rate) * 2 / 300)
+    assert 2 * stats.norm.sf(z) == pytest.approx(exact, rel=0.1)
+    scale = 20  # the same z-score with 20 times the trials
+    d = 20 / 300 / np.sqrt(scale)
+    n = 300 * scale
+    large = barnard_test((round(n * (rate - d / 2)), n), (round(n * (rate + d / 2)), n))
+    assert large == pytest.approx(2 * stats.norm.sf(z), rel=0.05)
 
 
 samples = st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -17,6 +17,9 @@ from wambench.cli.terminal import console as make_console
 from wambench.errors import UsageError
 from wambench.results.record import EpisodeRecord
 from wambench.runner.scheduler import Limits
+
+if TYPE_CHECKING:
+    from wambench.results.run import RunDirectory
 
 EXIT_INCOMPLETE = 3
 """Some episodes have no counted outcome."""
@@ -222,6 +225,17 @@ def evaluate(
             soft_wrap=True,
         )
         raise typer.Exit(EXIT_INCOMPLETE)
+    if against is not None and run.info.stopping is None:
+        _compare(against, run, DEFAULT_CONFIDENCE if level is None else level, console)
+
+
+def _compare(against: Path, run: RunDirectory, level: float, console: Console) -> None:
+    """Prints the comparison of a run that has gone to its end as planned."""
+    from wambench.compare import compare_runs
+    from wambench.report.comparison import print_comparison
+    from wambench.results.run import RunDirectory
+
+    print_comparison(compare_runs([RunDirectory(against), run], confidence=level), console)
 
 
 def _episodes_of(run: Path) -> dict[str, Any]:
