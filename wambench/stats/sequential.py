@@ -20,7 +20,7 @@ inequality of arithmetic and geometric means, hence at most 1 when the suite's d
 d0. So the wealth is a supermartingale over rounds for the difference *averaged over the suite*,
 even where b is better on some tasks and worse on others; and by Ville's inequality it ever reaches
 1/q with probability q at most. What is assumed: the trials of a task are independent, given the
-task.
+task; and every round has every task, so that infeasible episodes are as good as absent.
 
 The sequence is the set of d0 against which the evidence, on either side, is below 2 / alpha. Any
 decision read from it is wrong with probability alpha at most.
