@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from wambench.errors import UsageError
 from wambench.results.record import EpisodeRecord
 from wambench.results.run import RunConfig, RunDirectory
@@ -56,6 +59,38 @@ def difference_of_episodes(a: RunConfig, b: RunConfig) -> str:
 def same_tasks(a: RunDirectory, b: RunDirectory) -> bool:
     """Whether two runs are on the same tasks of the same suite and backend, seeds aside."""
     return _task_identities(a) == _task_identities(b)
+
+
+def unlike(
+    names: tuple[str, str],
+    privileged: tuple[bool, bool],
+    simulators: tuple[Mapping[str, Any], Mapping[str, Any]],
+) -> list[str]:
+    """What sets two runs apart besides their policies, a sentence each.
+
+    It does not forbid a comparison but may explain its result.
+
+    Args:
+        names: What the runs are called.
+        privileged: Whether their policies looked at the simulator's state.
+        simulators: Versions and asset hashes that decide the physics.
+    """
+    found = []
+    if privileged[0] != privileged[1]:
+        seeing, blind = names if privileged[0] else names[::-1]
+        found.append(f"{seeing} used the simulator's state, which {blind} did not see.")
+    first, second = simulators
+    differing = [
+        f"{fact} is {first.get(fact)} for {names[0]} and {second.get(fact)} for {names[1]}"
+        for fact in sorted({*first, *second})
+        if first.get(fact) != second.get(fact)
+    ]
+    if differing:
+        found.append(
+            f"The simulators differ: {', '.join(differing)}. A difference between the policies "
+            "may be one between simulators."
+        )
+    return found
 
 
 def _task_identities(run: RunDirectory) -> set[tuple[object, ...]]:

@@ -13,7 +13,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from wambench.comparable import complete_records, difference_of_episodes, same_tasks
+from wambench.comparable import complete_records, difference_of_episodes, same_tasks, unlike
 from wambench.errors import UsageError
 from wambench.results.record import EpisodeRecord
 from wambench.results.run import RunDirectory
@@ -66,7 +66,8 @@ class Contestant:
         tasks: Task index to its counts, over all runs.
         rate: Success rate.
         interval: Of the rate, the tasks taken as given.
-        over_tasks: Of the rate over tasks like these; None for fewer than five tasks.
+        over_tasks: Of the rate over tasks like these; None for fewer than five tasks and where
+            all have the same rate.
         run_rates: Success rate of each run.
         over_runs: Student's t interval over the runs, not narrower than `interval`; None for one.
     """
@@ -101,8 +102,8 @@ class Difference:
         b: Name of the second.
         difference: Rate of b minus rate of a.
         interval: Of the difference, the tasks taken as given.
-        over_tasks: Of the difference over tasks like these; None for fewer than five tasks and
-            for different episodes.
+        over_tasks: Of the difference over tasks like these; None for fewer than five tasks, where
+            it is the same on all, and for different episodes.
         pairs: Outcomes of the pairs, over all tasks; None for different episodes.
         p_value: Of the test that both are equally good.
         p_adjusted: The same after Holm's correction for all comparisons made.
@@ -491,11 +492,15 @@ def _warnings(
     runs: Sequence[RunDirectory], records: Records, infeasible: set[EpisodeId]
 ) -> list[str]:
     """Differences between runs that do not forbid a comparison but may explain its result."""
-    warnings = []
-    privileged = [run for run in runs if run.info.privileged]
-    if privileged and len(privileged) < len(runs):
-        warnings.append(
-            f"{_paths(privileged)} used the simulator's state, which the others did not see."
+    first, warnings = runs[0], []
+    for run in runs[1:]:
+        warnings += unlike(
+            (first.path.as_posix(), run.path.as_posix()),
+            (first.info.privileged, run.info.privileged),
+            (
+                first.info.provenance.get("suite") or {},
+                run.info.provenance.get("suite") or {},
+            ),
         )
     unpinned = [run for run in runs if run.info.provenance.get("unpinned")]
     if unpinned:
@@ -503,14 +508,6 @@ def _warnings(
             f"{_paths(unpinned)} ran on simulator versions other than the pinned ones: "
             "trajectories and pictures differ."
         )
-    facts = [dict(run.info.provenance.get("suite") or {}) for run in runs]
-    for name in sorted({name for fact in facts for name in fact}):
-        values = list(dict.fromkeys(str(fact.get(name)) for fact in facts))
-        if len(values) > 1:
-            warnings.append(
-                f"The simulators differ: {name} is {' and '.join(values)}. A difference between "
-                "the policies may be one between simulators."
-            )
     commits = {run.info.provenance.get("git_commit") for run in runs}
     if len(commits) == 1 and len({_identity(run) for run in runs}) == 1:
         warnings.append("All runs are of the same policy with the same arguments.")

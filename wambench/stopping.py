@@ -46,6 +46,8 @@ def make_rule(against: RunDirectory, confidence: float, margin: float | None) ->
         policy=against.info.config.policy,
         confidence=confidence,
         margin=margin,
+        privileged=against.info.privileged,
+        simulator=against.info.provenance.get("suite") or {},
     )
 
 

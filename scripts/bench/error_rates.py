@@ -77,20 +77,32 @@ def rate_table(repetitions: int, rng: np.random.Generator) -> Iterator[list[str]
 
 def sampled_table(repetitions: int, rng: np.random.Generator) -> Iterator[list[str]]:
     """Intervals of the rate over a population of tasks."""
-    yield ["population of tasks", "tasks", "trials each", "tasks like these", "these tasks"]
+    yield [
+        *("population of tasks", "tasks", "trials each", "tasks like these", "none given, %"),
+        "these tasks",
+    ]
     for name, (a, b) in POPULATIONS.items():
         for tasks, trials in ((5, 20), (10, 20), (10, 50), (30, 20)):
-            fixed, sampled = [], []
+            fixed, sampled, silent = [], [], 0
             for rates in rng.beta(a, b, (repetitions, tasks)):
                 counts = rng.binomial(trials, rates).tolist()
                 fixed.append(stratified_wilson_interval(counts, [trials] * tasks))
                 found = task_bootstrap_interval(
                     counts, [trials] * tasks, at_least=fixed[-1], resamples=1000
                 )
-                assert found is not None
-                sampled.append(found)
+                if found is None:
+                    silent += 1
+                else:
+                    sampled.append(found)
             mean = [a / (a + b)] * repetitions
-            yield [name, str(tasks), str(trials), covered(sampled, mean), covered(fixed, mean)]
+            yield [
+                name,
+                str(tasks),
+                str(trials),
+                covered(sampled, mean[silent:]),
+                f"{100 * silent / repetitions:.1f}",
+                covered(fixed, mean),
+            ]
 
 
 def paired_table(repetitions: int, rng: np.random.Generator) -> Iterator[list[str]]:

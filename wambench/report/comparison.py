@@ -45,7 +45,7 @@ def rate_table(comparison: Comparison) -> Table:
     caption = (
         f"{level} intervals. These tasks: what other trials of the same tasks would give. Tasks "
         f"like these: what other tasks of the kind would give (bootstrap over tasks, {RESAMPLES} "
-        f"resamples, seed {SEED}; from {MIN_TASKS} tasks on)."
+        f"resamples, seed {SEED}; from {MIN_TASKS} tasks on, if they differ)."
     )
     if several_runs:
         caption += " Over runs: what other run seeds would give."

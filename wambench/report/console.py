@@ -6,8 +6,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from wambench.comparable import unlike
 from wambench.report.summary import RunSummary, Summary
-from wambench.results.run import RunDirectory
+from wambench.results.run import RunDirectory, StoppingRule
 from wambench.stats.bootstrap import RESAMPLES, SEED
 from wambench.stats.sequential import Decision
 
@@ -114,7 +115,14 @@ def notes(run: RunDirectory, summary: RunSummary) -> list[str]:
             f"(bootstrap over tasks, {RESAMPLES} resamples, seed {SEED})."
         )
     if summary.decision is not None:
-        lines.append(describe_decision(run, summary.decision))
+        rule = run.info.stopping
+        assert rule is not None
+        lines.append(describe_decision(run, rule, summary.decision))
+        lines += unlike(
+            (rule.against, run.path.as_posix()),
+            (rule.privileged, run.info.privileged),
+            (rule.simulator, run.info.provenance.get("suite") or {}),
+        )
     if summary.stopped_early:
         lines.append(
             f"Stopped early: {suite.missing} of {suite.planned} episodes were not needed for the "
@@ -131,10 +139,8 @@ def notes(run: RunDirectory, summary: RunSummary) -> list[str]:
     return lines
 
 
-def describe_decision(run: RunDirectory, decision: Decision) -> str:
+def describe_decision(run: RunDirectory, rule: StoppingRule, decision: Decision) -> str:
     """What a stopping rule found, on which episodes, and how far it can be trusted."""
-    rule = run.info.stopping
-    assert rule is not None
     a, b = rule.policy, run.info.config.policy
     if a == b:
         a, b = rule.against, run.path.as_posix()

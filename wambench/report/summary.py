@@ -144,7 +144,8 @@ class RunSummary:
         suite: Over all episodes.
         tasks: Task index to its figures.
         over_tasks: 95 % interval of the rate over tasks like these (task-clustered bootstrap);
-            None while episodes are missing, and for fewer than five tasks.
+            None while episodes are missing, for fewer than five tasks, and where all tasks have
+            the same rate.
         decision: What the run's stopping rule says; None for a run without one.
     """
 

@@ -63,6 +63,8 @@ class StoppingRule(BaseModel):
         policy: Name of the policy of that run, which is `a` in the decision.
         confidence: 1 minus the probability of a wrong decision.
         margin: Differences up to this do not matter; None where only a better policy counts.
+        privileged: Whether that policy looked at the simulator's state.
+        simulator: Versions and asset hashes that that run recorded.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -71,6 +73,8 @@ class StoppingRule(BaseModel):
     policy: str
     confidence: float
     margin: float | None = None
+    privileged: bool = False
+    simulator: dict[str, Any] = {}
 
 
 class RunInfo(BaseModel):

@@ -34,9 +34,10 @@ def task_bootstrap_interval(
     distribution, because percentiles of a bootstrap over few tasks are too narrow (the expanded
     percentile interval; Hesterberg 2015, section 4.3).
 
-    A bootstrap cannot see what no task shows: where all tasks have the same rate it gives an
-    interval of width zero. A sample of tasks is never more certain than the same tasks taken as
-    given, so the result is widened to hold the interval for that, `at_least`. It stays optimistic
+    A bootstrap cannot see what no task shows. Where all tasks have the same rate, all solved for
+    example, it would give an interval of width zero; they say nothing about how tasks differ, and
+    there is none. And as a sample of tasks is never more certain than the same tasks taken as
+    given, the result is widened to hold the interval for that, `at_least`. It stays optimistic
     when few tasks were tried and nearly all have the same rate: the task that would fail was not
     among them.
 
@@ -49,12 +50,13 @@ def task_bootstrap_interval(
         seed: Seed of the draws.
 
     Returns:
-        Lower and upper bound; None for fewer than `MIN_TASKS` tasks.
+        Lower and upper bound; None for fewer than `MIN_TASKS` tasks, and where all have the same
+        rate.
     """
     from scipy.special import ndtr, stdtrit
 
     used = np.array([(t, n) for t, n in zip(totals, trials, strict=True) if n], float)
-    if len(used) < MIN_TASKS:
+    if len(used) < MIN_TASKS or np.ptp(used[:, 0] / used[:, 1]) == 0:
         return None
     count = len(used)
     draws = np.random.default_rng(seed).integers(0, count, (resamples, count))
