@@ -396,6 +396,18 @@ def test_pictures_with_channels_first_are_turned(tmp_path: Path) -> None:
     assert np.array_equal(shown, wrote["pictures"][2][::-1, ::-1])
 
 
+def test_robomimics_own_pictures_are_upright_already(tmp_path: Path) -> None:
+    path = tmp_path / "lift.hdf5"
+    wrote = upstream_file(path, late=False, attributes=False)
+    with h5py.File(path, "a") as file:
+        obs = file["data/demo_0/obs"]
+        obs.move("agentview_rgb", "agentview_image")
+        del obs["eye_in_hand_rgb"]
+    source = open_source(path)
+    assert (source.demos[0].suite, source.demos[0].backend) == (tmp_path.name, "unknown")
+    assert np.array_equal(source.pixels(0, "agentview", 2), wrote["pictures"][2])
+
+
 def lerobot_dataset(path: Path, *, video: bool, channels_first: bool = False) -> np.ndarray:
     """A dataset as LeRobot's own writer lays it out: one row group per episode, hub names."""
     rng = np.random.default_rng(0)

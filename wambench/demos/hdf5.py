@@ -8,7 +8,9 @@ was added, `executed_actions`.
 Non-obvious behaviours
     - Files hold pictures as robosuite hands them out (`macros_image_convention` = `opengl`): upside
       down, that is rotated by 180 degrees against what policies see. `orient` is the only place
-      that knows; it is its own inverse, so writing and reading use the same function.
+      that knows; it is its own inverse, so writing and reading use the same function. A file that
+      does not say is taken for LIBERO's where pictures are called `*_rgb`, and for robomimic's,
+      which are upright, where they are called `*_image`.
     - Row t is what was known before action t. In files of upstream's `create_dataset.py` pictures
       and proprioception of row t are from *after* action t, one step late, while `states` are from
       before it. Files that do not say are told apart by comparing `joint_states` with `states`, and
@@ -476,7 +478,7 @@ class Hdf5Source:
                     f"{path} cannot be read: {error}.", "Another version of wambench wrote it."
                 ) from error
             self._facts[path] = facts
-            convention = str(attributes.get("macros_image_convention", "opengl"))
+            given = attributes.get("macros_image_convention")
             for name in sorted(data, key=_number):
                 group = data[name]
                 if "actions" not in group or "obs" not in group:
@@ -492,6 +494,7 @@ class Hdf5Source:
                         continue
                     seen.add(key)
                 names = dict(facts.cameras) or _upstream_cameras(group["obs"])
+                convention = str(given or _usual_convention(names))
                 lag = 0
                 if self._aligned and ATTRIBUTE not in attributes:
                     lag = observation_lag(group)
@@ -592,6 +595,14 @@ def _upstream_cameras(obs: Any) -> dict[str, str]:
         for name in obs
         if obs[name].ndim == 4 and obs[name].dtype == np.uint8
     }
+
+
+def _usual_convention(names: Iterable[str]) -> str:
+    """Orientation where a file does not say: LIBERO's `*_rgb` are raw, robomimic's `*_image` not.
+
+    robomimic turns pictures upright when it extracts observations.
+    """
+    return "opengl" if any(name.endswith("_rgb") for name in names) else "wambench"
 
 
 def _final_reward(group: Any) -> bool | None:
