@@ -558,6 +558,9 @@ def test_what_cannot_be_read_is_said_to_be_so(tmp_path: Path, small: Path) -> No
         facts = json.loads(file["data"].attrs[ATTRIBUTE])
         file["data"].attrs[ATTRIBUTE] = json.dumps(facts | {"format": 99})
     cases.append((newer, "format 99, expected 1"))
+    convert(small, tmp_path / "made")
+    pq.write_table(pa.table({"episode_index": [0]}), tmp_path / "made/meta/wambench.parquet")
+    cases.append((tmp_path / "made", "wambench.parquet cannot be read: No match for"))
     for path, message in cases:
         with pytest.raises(DataError, match=message):
             open_source(path)

@@ -122,7 +122,13 @@ class LeRobotSource:
         sidecar: dict[int, dict[str, Any]] = {}
         if (path / SIDECAR).exists():
             # The attributes are large (a whole scene each), and only a conversion needs them.
-            table = pq.read_table(path / SIDECAR, columns=["episode_index", "facts", "outcome"])
+            try:
+                table = pq.read_table(path / SIDECAR, columns=["episode_index", "facts", "outcome"])
+            except (OSError, ValueError) as error:
+                raise DataError(
+                    f"{path / SIDECAR} cannot be read: {str(error).splitlines()[0]}.",
+                    "Another version of wambench wrote it, or it is damaged.",
+                ) from error
             sidecar = {row["episode_index"]: row for row in table.to_pylist()}
         self.places: list[_Rows] = []
         self.demos: list[DemoInfo] = []
