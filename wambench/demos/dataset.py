@@ -88,6 +88,11 @@ def open_source(path: str | Path, *, aligned: bool = True) -> Source:
         return LeRobotSource(folder)
     if hdf5_files(folder):
         return Hdf5Source(folder, aligned=aligned)
+    if (folder / "collection.json").exists():
+        raise DataError(
+            f"{path} is a collection that has no demonstration yet.",
+            "Repeat the command that began it; collection.json holds it.",
+        )
     raise DataError(
         f"{path} holds no demonstrations.",
         "Expected *.hdf5 files, or a LeRobot dataset (meta/info.json).",
