@@ -9,20 +9,29 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import mujoco
 import numpy as np
 
-from wambench_policies.expert.articulation import Handle, bar_grasps
-from wambench_policies.expert.geometry import Array, Pose, angle_between
+from wambench_policies.expert.articulation import Handle, articulation, bar_grasps
+from wambench_policies.expert.collision import CollisionTest
+from wambench_policies.expert.geometry import Array, Pose, about_z, angle_between
 from wambench_policies.expert.grasps import Grasp
 from wambench_policies.expert.ik import solve_ik
 from wambench_policies.expert.motion import Path, straight_path
 from wambench_policies.expert.operating import way_to
-from wambench_policies.expert.planning import HELD_OPENING, RADIANS_PER_STEP, Planner, discomfort
+from wambench_policies.expert.planning import (
+    HELD_OPENING,
+    RADIANS_PER_STEP,
+    SWING,
+    Planner,
+    discomfort,
+)
 from wambench_policies.expert.scene import Scene
 from wambench_policies.expert.skills import (
     CLOSE,
+    OPEN,
     Skill,
     fingers,
     follow,
@@ -33,6 +42,7 @@ from wambench_policies.expert.skills import (
     release,
     retreat,
     transit,
+    travel,
 )
 
 log = logging.getLogger(__name__)
@@ -45,8 +55,16 @@ PROUD = 0.005
 """How far in m what is put in may stick out of the region."""
 RUN_UP = 0.05
 """Distance in m before the opening at which the straight way in starts."""
+OFF_HANDLE = 0.045
+"""Distance in m along the fingers in which they come clear of a handle."""
 BACK_OFF = 0.12
 """Distance in m by which the hand draws back afterwards."""
+DOOR_MARGIN = 0.1
+"""Angle in rad by which the door may stand further shut than it does without being touched."""
+TURNS = (0.0, 0.4, -0.4, 0.8, -0.8, 1.2, -1.2)
+"""Turns in rad about the vertical that are tried, so that the arm keeps clear of the door."""
+LIMIT_MARGIN = 0.08
+"""Distance in rad that every joint keeps from its limits, where a wrist cannot turn along."""
 CHOICES = 3
 """How many feasible grasps are compared before the cheapest is taken; bounds planning time."""
 
@@ -103,14 +121,17 @@ def put_in_oven(scene: Scene, name: str, target: str, skip: int = 0) -> Skill:
         yield from retreat(scene, BACK_OFF)
         return False
     in_hand = scene.grip().inverse() @ scene.pose(name)
-    path = Planner(scene).transit(chosen.entry @ in_hand.inverse(), name)
-    yield from transit(scene, path, fingers(CLOSE))
+    yield from travel(scene, chosen.entry @ in_hand.inverse(), fingers(CLOSE), name)
     for pose in (chosen.entry, chosen.goal):
         in_hand = scene.grip().inverse() @ scene.pose(name)
         path = straight_path([scene.grip(), pose @ in_hand.inverse()])
         inside = yield from follow(scene, path, fingers(CLOSE), 0.008, 0.1, speed=0.7)
     yield from release(scene, scene.grip())
-    yield from retreat(scene, BACK_OFF)
+    # Off the handle along the fingers, then straight out: the way back must not meet the door.
+    yield from retreat(scene, OFF_HANDLE)
+    here = scene.grip()
+    out = straight_path([here, here.shifted(BACK_OFF * opening_of(scene, target))])
+    yield from follow(scene, out, fingers(OPEN), distance=0.02, angle=0.5)
     return inside
 
 
@@ -162,22 +183,24 @@ def _free_way(scene: Scene, target: str, direction: Array) -> float:
 
 
 def _goals(scene: Scene, name: str, target: str) -> Iterator[tuple[Pose, Pose]]:
-    """World poses of the object inside and before the opening, as it is turned now."""
+    """World poses of the object inside and before the opening, as little turned as possible."""
     outward = opening_of(scene, target)
     sideways = np.cross(outward, np.array([0.0, 0.0, 1.0]))
     region, present = scene.region_pose(target), scene.pose(name)
     half = np.abs(region.rotation @ scene.region_size(target))
     floor = scene.drop_height(region.position[:2], float(region.position[2]), scene.geoms(name))
-    points = scene.shape(name).points @ present.rotation.T
-    front = float(half @ np.abs(outward)) + PROUD
-    depth = front - float((points @ outward).max())
     # The middle between the walls, as far as the object's origin may be there.
     middle = 0.5 * (_free_way(scene, target, sideways) - _free_way(scene, target, -sideways))
     widest = float(half @ np.abs(sideways)) - 0.02
-    for aside in np.clip(middle + np.array([0.0, 0.015, -0.015, 0.03, -0.03]), -widest, widest):
-        at = region.position + depth * outward + aside * sideways
+    for yaw, aside in product(TURNS, (0.0, 0.02, -0.02)):
+        rotation = about_z(yaw) @ present.rotation
+        points = scene.shape(name).points @ rotation.T
+        front = float(half @ np.abs(outward)) + PROUD
+        depth = front - float((points @ outward).max())
+        at = region.position + depth * outward
+        at = at + float(np.clip(middle + aside, -widest, widest)) * sideways
         at[2] = floor - float(points[:, 2].min()) + GAP
-        goal = Pose(at, present.rotation)
+        goal = Pose(at, rotation)
         run = RUN_UP + front - depth - float((points @ outward).min())
         yield goal, goal.shifted(run * outward)
 
@@ -185,14 +208,25 @@ def _goals(scene: Scene, name: str, target: str) -> Iterator[tuple[Pose, Pose]]:
 def _insertions(scene: Scene, name: str, target: str) -> Iterator[Insertion]:
     """Feasible ways, roughly cheapest first."""
     planner, present = Planner(scene), scene.pose(name)
+    owner = scene.env.regions[target].parent
+    assert owner is not None
     goals = list(_goals(scene, name, target))
     candidates = bar_grasps(object_handle(scene, name))
     now = planner.grip_now.rotation
 
+    # Besides as it stands, the door is tried a little further shut: it must not be brushed.
+    door = articulation(scene, owner)
+    nearer = CollisionTest(scene)
+    nearer.qpos[door.qpos] += DOOR_MARGIN * door.sense("close")
+
     def test(pose: Pose, q: Array, opening: float, in_hand: Pose | None = None) -> Array | None:
         solution = solve_ik(scene.arm, pose, q, scene.rest)
         held = None if in_hand is None else name
-        if not solution.reached or planner.collisions.hits(solution.q, opening, held, in_hand):
+        if not solution.reached or solution.margin < LIMIT_MARGIN:
+            return None
+        if planner.collisions.hits(solution.q, opening, held, in_hand):
+            return None
+        if held is not None and nearer.hits(solution.q, opening, held, in_hand):
             return None
         return solution.q
 
@@ -208,7 +242,7 @@ def _insertions(scene: Scene, name: str, target: str) -> Iterator[Insertion]:
             if before is None:
                 continue
             inside = test(goal @ in_hand.inverse(), before, HELD_OPENING, in_hand)
-            if inside is None:
+            if inside is None or float(np.max(np.abs(inside - before))) > SWING:
                 continue
             path = way_to(planner, above, high, candidate.opening)
             if path is None:
