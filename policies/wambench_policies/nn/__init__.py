@@ -1,0 +1,1 @@
+"""Blocks and formats that the learned policies share."""
