@@ -30,7 +30,8 @@ from wambench import registry
 from wambench.cli.options import parse_indices
 from wambench.demos.collect import CollectRequest, collect
 from wambench.demos.collection import Collection, keeps
-from wambench.demos.hdf5 import Hdf5Source, write_episode
+from wambench.demos.hdf5 import Hdf5Source
+from wambench.demos.hdf5_writer import write_episode
 from wambench.evaluate import Execution
 from wambench.protocol import Needs, Observation, Suite, episode_rng
 

@@ -26,7 +26,8 @@ from PIL import Image
 from wambench.demos import DemoDataset
 from wambench.demos.convert import convert
 from wambench.demos.dataset import open_source
-from wambench.demos.hdf5 import ATTRIBUTE, DemoFile, FileFacts, Hdf5Source, orient, write_episode
+from wambench.demos.hdf5 import ATTRIBUTE, FileFacts, Hdf5Source, orient
+from wambench.demos.hdf5_writer import DemoFile, write_episode
 from wambench.demos.lerobot import LeRobotSource, decode_attributes, encode_attributes
 from wambench.errors import DataError
 from wambench.report.video import write_mp4

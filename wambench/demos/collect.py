@@ -27,7 +27,8 @@ from wambench.demos.collection import (
     collection_manifest,
     keeps,
 )
-from wambench.demos.hdf5 import EPISODES, Hdf5Source, assemble
+from wambench.demos.hdf5 import EPISODES, Hdf5Source
+from wambench.demos.hdf5_writer import assemble
 from wambench.demos.recording import RecordingRequest, episode_file
 from wambench.errors import RunDirectoryError, UsageError
 from wambench.evaluate import Execution

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from wambench.demos.dataset import open_source
 from wambench.demos.demo import one_backend
-from wambench.demos.hdf5 import ATTRIBUTE, DemoFile, FileFacts, Hdf5Source, obs_name, orient
+from wambench.demos.hdf5 import ATTRIBUTE, FileFacts, Hdf5Source, obs_name, orient
+from wambench.demos.hdf5_writer import DemoFile
 from wambench.demos.lerobot import (
     EXTRA,
     LeRobotSource,

@@ -178,7 +178,8 @@ class Recorder:
         """
         if not self._request.keeps(success):
             return
-        from wambench.demos.hdf5 import FileFacts, obs_name, write_episode
+        from wambench.demos.hdf5 import FileFacts, obs_name
+        from wambench.demos.hdf5_writer import write_episode
 
         spec, request, steps = self._spec, self._request, len(self._snapshots) - 1
         rewards = np.zeros(steps, np.uint8)
