@@ -105,8 +105,11 @@ def draw_rates(
     suites = list(dict.fromkeys(row.suite for row in rows))
     wide = len(suites) > 1
     bands = []
-    for start in range(0, len(suites), _MOST_COLUMNS):
-        bands += _bands_of(suites[start : start + _MOST_COLUMNS], rows, reported, wide)
+    columns = -(-len(suites) // -(-len(suites) // _MOST_COLUMNS)) if suites else 1
+    for start in range(0, len(suites), columns):
+        chosen = suites[start : start + columns]
+        # Empty columns at the end, so that a suite is equally wide in every band.
+        bands += _bands_of(chosen + [""] * (columns - len(chosen)), rows, reported, wide)
     legend = _legend(rows, bands, theme)
     notes = _notes(rows)
     width = PAGE if wide else COLUMN
