@@ -46,6 +46,9 @@ class DemoInfo:
         final_state: Digest of the state after the last action; empty where unknown.
         about: How it was made: policy, seed and so on; empty where unknown.
         provenance: What decided physics and pixels; empty where unknown.
+        state_names: One name per dimension of the proprioception; empty where unknown.
+        action_low: (A,) lower bounds of actions; empty where unknown.
+        action_high: (A,) upper bounds of actions; empty where unknown.
     """
 
     name: str
@@ -65,6 +68,9 @@ class DemoInfo:
     final_state: str = ""
     about: Mapping[str, Any] | None = None
     provenance: Mapping[str, str] | None = None
+    state_names: tuple[str, ...] = ()
+    action_low: tuple[float, ...] = ()
+    action_high: tuple[float, ...] = ()
 
     @property
     def identity(self) -> tuple[Any, ...]:

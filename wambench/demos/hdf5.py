@@ -324,6 +324,9 @@ class Hdf5Source:
                         final_state=outcome.get("final_state", ""),
                         about=facts.about,
                         provenance=facts.provenance,
+                        state_names=facts.state_names,
+                        action_low=facts.action_low,
+                        action_high=facts.action_high,
                     )
                 )
 

@@ -298,6 +298,9 @@ class LeRobotSource:
             final_state=outcome.get("final_state", ""),
             about=facts.about if facts else None,
             provenance=facts.provenance if facts else None,
+            state_names=facts.state_names if facts else (),
+            action_low=facts.action_low if facts else (),
+            action_high=facts.action_high if facts else (),
         )
 
 

@@ -1,0 +1,1 @@
+"""Training windows over demonstrations."""

@@ -1,0 +1,115 @@
+"""Which demonstrations a training reads, and what its windows look like."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from wambench.errors import UsageError
+from wambench_policies.nn.config import Config
+
+_SLACK = 1e-6
+"""Steps by which a product of seconds and Hz may miss an integer through rounding of floats."""
+
+
+class DataConfig(Config):
+    """Windows and selection of demonstrations.
+
+    Attributes:
+        cameras: In the order of the batch; the first is the primary one.
+        image_size: (height, width) of the batch's images.
+        horizon_s: Seconds tau from an observation to the later one, the physical horizon.
+        rounding: How tau times the control frequency becomes steps: `round` (paper Eq. 6) or
+            `floor` (released code).
+        chunk: Actions K that a batch has room for; at least the horizon's steps.
+        control_hz: Frequencies at which the demonstrations are read; empty for the recorded one.
+        resample_clip: Whether accumulated actions are clipped to the action space's bounds; see
+            `wambench_policies.data.resample`.
+        quantile: Fraction of action values left out at either end when their range is measured.
+        success_only: Leave out demonstrations that are known to have failed.
+        tasks: Tasks to read, as `3` or `libero_goal/3`; empty for all.
+        holdout_tasks: Tasks that are not trained on and are in no split; written likewise.
+        train_init: Fixed initial states to train on, as `0-39`; demonstrations from other fixed
+            initial states are in no split, and those from sampled starts are all trained on. None
+            for all.
+        validation: Fraction of episodes held out for validation; at least one, unless it is 0.
+    """
+
+    cameras: tuple[str, ...] = Field(("agentview", "robot0_eye_in_hand"), min_length=1)
+    image_size: tuple[int, int] = (64, 64)
+    horizon_s: float = Field(0.4, gt=0)
+    rounding: Literal["round", "floor"] = "round"
+    chunk: int = Field(8, ge=1)
+    control_hz: tuple[float, ...] = ()
+    resample_clip: Literal["bounds", "none"] = "bounds"
+    quantile: float = Field(0.0, ge=0, lt=0.5)
+    success_only: bool = True
+    tasks: tuple[str, ...] = ()
+    holdout_tasks: tuple[str, ...] = ()
+    train_init: str | None = None
+    validation: float = Field(0.05, ge=0, lt=1)
+
+    @field_validator("image_size")
+    @classmethod
+    def _positive(cls, size: tuple[int, int]) -> tuple[int, int]:
+        if min(size) < 1:
+            raise ValueError("a picture has at least one pixel")
+        return size
+
+    @field_validator("control_hz")
+    @classmethod
+    def _ascending(cls, frequencies: tuple[float, ...]) -> tuple[float, ...]:
+        if any(hz <= 0 for hz in frequencies):
+            raise ValueError("frequencies are positive")
+        return tuple(sorted(set(frequencies)))
+
+    @field_validator("train_init")
+    @classmethod
+    def _readable(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_ranges(text)
+        return text
+
+
+def horizon_steps(horizon_s: float, control_hz: float, rounding: str = "round") -> int:
+    """Control steps h_b of a physical horizon (paper Eq. 6; `floor` in the released code).
+
+    Halves are rounded up.
+    """
+    steps = horizon_s * control_hz
+    return math.floor(steps + _SLACK + (0.5 if rounding == "round" else 0.0))
+
+
+def parse_ranges(text: str) -> frozenset[int]:
+    """`"0-3,7"` as {0, 1, 2, 3, 7}.
+
+    Raises:
+        ValueError: It is written otherwise.
+    """
+    numbers: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise ValueError(f"{text!r} is not a list of numbers such as 0-39,45")
+        numbers.update(range(int(first), int(last if dash else first) + 1))
+    return frozenset(numbers)
+
+
+def task_matches(task: int, suite: str, wanted: Sequence[str]) -> bool:
+    """Whether a task is among those written as `3` or `libero_goal/3`.
+
+    Raises:
+        UsageError: One is written otherwise.
+    """
+    for text in wanted:
+        named, slash, index = text.rpartition("/")
+        if not index.isdigit():
+            raise UsageError(
+                f"{text!r} is no task.", "Write its index, or suite/index such as libero_goal/3."
+            )
+        if int(index) == task and (not slash or named == suite):
+            return True
+    return False

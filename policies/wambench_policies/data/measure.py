@@ -1,0 +1,177 @@
+"""What the numbers of demonstrations range over, and whether they fit each other.
+
+Ranges and moments are measured on the training split alone, per embodiment, over every frequency
+that is read.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wambench.demos.demo import DemoInfo
+from wambench.errors import DataError
+from wambench_policies.data.cache import CachedSource
+from wambench_policies.data.config import DataConfig, horizon_steps
+from wambench_policies.data.resample import accumulate, bounds_of, strides
+from wambench_policies.nn.normalise import (
+    ActionNormaliser,
+    Embodiment,
+    Normalisation,
+    StateNormaliser,
+)
+
+KNOWN_EMBODIMENTS = {"panda": 1}
+"""Numbers that never change; others get the next free ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One dataset of a training.
+
+    Attributes:
+        source: The dataset.
+        train: Its demonstrations that are trained on.
+        validation: Its demonstrations that validate.
+        actions: (N, A) of all its demonstrations, one after the other.
+        state: (N, S) likewise.
+        frames: (N, H, W, 3) likewise, one array per camera.
+    """
+
+    source: CachedSource
+    train: list[int]
+    validation: list[int]
+    actions: NDArray[np.float32]
+    state: NDArray[np.float32]
+    frames: list[NDArray[np.uint8]]
+
+
+def measure(
+    parts: Sequence[Part], config: DataConfig, backend: str, base: Normalisation | None
+) -> Normalisation:
+    """The normalisation of a training split.
+
+    Args:
+        parts: The datasets.
+        config: Windows.
+        backend: Backend of all of them.
+        base: Normalisation whose embodiments are taken over where they occur.
+
+    Raises:
+        DataError: The datasets have different actions or proprioception.
+    """
+    names: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+    actions: dict[str, list[NDArray[Any]]] = {}
+    states: dict[str, list[NDArray[Any]]] = {}
+    frequencies: dict[str, set[float]] = {}
+    sizes: Counter[tuple[int, int]] = Counter()
+    for part in parts:
+        for demo in part.train:
+            info = part.source.demos[demo]
+            begin, end = int(part.source.starts[demo]), int(part.source.starts[demo + 1])
+            taken = part.actions[begin:end]
+            mine = (_action_names(info, taken.shape[1]), info.state_names)
+            _check_same(names.setdefault(info.embodiment, mine), mine, info)
+            sizes[info.cameras[config.cameras[0]]] += info.length
+            states.setdefault(info.embodiment, []).append(part.state[begin:end])
+            for stride in strides(info, config.control_hz):
+                bounds = bounds_of(info, config.resample_clip) if stride > 1 else None
+                frequencies.setdefault(info.embodiment, set()).add(info.control_hz / stride)
+                actions.setdefault(info.embodiment, []).extend(
+                    accumulate(taken[phase:], stride, mine[0], bounds)
+                    for phase in range(min(stride, len(taken)))
+                )
+    _check_widths(actions, "actions")
+    _check_widths(states, "proprioception")
+    known = {} if base is None else dict(base.embodiments)
+    ids = KNOWN_EMBODIMENTS | {name: embodiment.id for name, embodiment in known.items()}
+    embodiments = {}
+    for name in sorted(names):
+        trained_hz = tuple(sorted(frequencies[name]))
+        if name in known:
+            _check_base(known[name], names[name], name)
+            embodiments[name] = known[name].model_copy(update={"control_hz": trained_hz})
+            continue
+        ids.setdefault(name, max(ids.values()) + 1)
+        embodiments[name] = Embodiment(
+            id=ids[name],
+            action=ActionNormaliser.fit(
+                np.concatenate(actions[name]), names[name][0], quantile=config.quantile
+            ),
+            state=StateNormaliser.fit(np.concatenate(states[name]), names[name][1]),
+            control_hz=trained_hz,
+        )
+    return Normalisation(
+        embodiments=embodiments,
+        cameras=config.cameras,
+        recorded_size=sizes.most_common(1)[0][0],
+        image_size=config.image_size,
+        backends=(backend,),
+    )
+
+
+def check_readable(demo: DemoInfo, config: DataConfig) -> None:
+    """Refuses a demonstration without the images or the frequency that the config asks for."""
+    if not demo.cameras:
+        raise DataError(
+            f"{demo.name} has no images.",
+            "Make them first: upstream's scripts/create_dataset.py, or `wambench collect`.",
+        )
+    lacking = [camera for camera in config.cameras if camera not in demo.cameras]
+    if lacking:
+        raise DataError(
+            f"{demo.name} has no camera {', '.join(lacking)}.",
+            f"It has {', '.join(demo.cameras)}; choose with --set data.cameras=...",
+        )
+    for stride in strides(demo, config.control_hz):
+        hz = demo.control_hz / stride
+        steps = horizon_steps(config.horizon_s, hz, config.rounding)
+        if not 1 <= steps <= config.chunk:
+            problem = "less than one step" if steps < 1 else f"{steps} steps"
+            raise DataError(
+                f"A horizon of {config.horizon_s:g} s is {problem} at the {hz:g} Hz of "
+                f"{demo.name}, and chunks have room for {config.chunk}.",
+                f"Set data.horizon_s to {1 / hz:g} to {config.chunk / hz:g} s, or data.chunk.",
+            )
+
+
+def _action_names(demo: DemoInfo, width: int) -> tuple[str, ...]:
+    if len(demo.action_names) != width:
+        raise DataError(
+            f"{demo.name} names {len(demo.action_names)} action dimensions and has {width}.",
+            "What an action means must be known to train on it; convert the dataset with names.",
+        )
+    return demo.action_names
+
+
+def _check_same(known: tuple[Any, Any], mine: tuple[Any, Any], demo: DemoInfo) -> None:
+    for what, first, other in zip(("actions", "proprioception"), known, mine, strict=True):
+        if first != other and (what == "actions" or (first and other)):
+            raise DataError(
+                f"{demo.name} has the {what} ({', '.join(other)}), and other demonstrations of "
+                f"{demo.embodiment} have ({', '.join(first)}).",
+                "Train on them separately.",
+            )
+
+
+def _check_widths(values: Mapping[str, Sequence[NDArray[Any]]], what: str) -> None:
+    widths = {name: {part.shape[1] for part in parts} for name, parts in values.items()}
+    if len(set().union(*widths.values())) > 1:
+        found = "; ".join(f"{name} {sorted(width)}" for name, width in sorted(widths.items()))
+        raise DataError(
+            f"The datasets have {what} of different widths: {found}.", "Train on them separately."
+        )
+
+
+def _check_base(base: Embodiment, mine: tuple[Any, Any], name: str) -> None:
+    if base.action.names != mine[0]:
+        raise DataError(
+            f"The checkpoint to start from has the actions ({', '.join(base.action.names)}) of "
+            f"{name}, and the data has ({', '.join(mine[0])}).",
+            "Start from another checkpoint, or from none.",
+        )

@@ -1,0 +1,244 @@
+"""Normalisation of actions and proprioception, and what a checkpoint knows about its robot.
+
+Actions become numbers in [-1, 1] per embodiment (LaWAM's released configuration for LIBERO:
+position and rotation by their least and greatest value, the gripper binary; quaternions as they
+are). Proprioception becomes zero mean and unit variance. All of it is numpy: windows are normalised
+while they are read, and a policy undoes it on the chunk that it returns.
+
+Non-obvious behaviours
+    - `restore(normalise(a))` is `a` clipped to the range that was seen; a binary dimension becomes
+      one of its two values.
+    - A dimension that never changed is 0 when normalised and its constant when restored.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import model_validator
+
+from wambench.errors import PolicyContractError
+from wambench.protocol import SuiteSpec
+from wambench_policies.nn.config import Config
+
+FORMAT = 1
+FILE = "normalisation.json"
+
+Kind = Literal["range", "binary", "raw"]
+"""`range`: least and greatest value to -1 and 1; `binary`: one of two values; `raw`: as it is."""
+
+_CONSTANT = 1e-6
+"""A dimension whose range, or deviation, is less than this (in its own unit) counts as constant."""
+
+Floats = NDArray[np.floating[Any]]
+
+
+def kind_of(name: str) -> Kind:
+    """How an action dimension is normalised, by its name (released configuration of LaWAM)."""
+    if "gripper" in name:
+        return "binary"
+    if "quat" in name:
+        return "raw"
+    return "range"
+
+
+class ActionNormaliser(Config):
+    """Actions in the suite's units to [-1, 1] and back.
+
+    Attributes:
+        names: One per dimension.
+        kinds: How each is treated.
+        low: (A,) value that becomes -1; of a binary dimension, its value when open.
+        high: (A,) value that becomes 1; of a binary dimension, its value when closed.
+    """
+
+    names: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _widths(self) -> ActionNormaliser:
+        widths = {len(self.names), len(self.kinds), len(self.low), len(self.high)}
+        if len(widths) > 1:
+            raise ValueError("names, kinds, low and high have different lengths")
+        if any(high < low for low, high in zip(self.low, self.high, strict=True)):
+            raise ValueError("a high is below its low")
+        return self
+
+    @classmethod
+    def fit(
+        cls, actions: Floats, names: Sequence[str], *, quantile: float = 0.0
+    ) -> ActionNormaliser:
+        """The normaliser of a set of actions.
+
+        Args:
+            actions: (N, A), N at least 1.
+            names: One per dimension.
+            quantile: Fraction of values left out at either end; 0 for least and greatest value.
+        """
+        kinds = tuple(kind_of(name) for name in names)
+        low = np.quantile(actions, quantile, axis=0)
+        high = np.quantile(actions, 1 - quantile, axis=0)
+        for index, kind in enumerate(kinds):
+            if kind == "binary":
+                low[index], high[index] = actions[:, index].min(), actions[:, index].max()
+        return cls(
+            names=tuple(names),
+            kinds=kinds,
+            low=tuple(low.astype(float).tolist()),
+            high=tuple(high.astype(float).tolist()),
+        )
+
+    def normalise(self, actions: Floats) -> NDArray[np.float32]:
+        """(..., A) actions in [-1, 1]; a binary one is -1 or 1, -1 in the middle."""
+        low, high, span = self._bounds()
+        scaled = np.clip(2 * (actions - low) / span - 1, -1, 1)
+        scaled = np.where(high - low < _CONSTANT, 0, scaled)
+        scaled = np.where(self._is("binary"), np.where(actions > (low + high) / 2, 1, -1), scaled)
+        return np.where(self._is("raw"), actions, scaled).astype(np.float32)
+
+    def restore(self, normalised: Floats) -> NDArray[np.float32]:
+        """(..., A) actions in the suite's units; what lies outside [-1, 1] is clipped first."""
+        low, high, _ = self._bounds()
+        values = np.asarray(normalised, np.float64)
+        inside = np.clip(values, -1, 1)
+        restored = low + (inside + 1) / 2 * (high - low)
+        restored = np.where(high - low < _CONSTANT, low, restored)
+        restored = np.where(self._is("binary"), np.where(values > 0, high, low), restored)
+        return np.where(self._is("raw"), values, restored).astype(np.float32)
+
+    def _bounds(self) -> tuple[Floats, Floats, Floats]:
+        low, high = np.asarray(self.low), np.asarray(self.high)
+        return low, high, np.maximum(high - low, _CONSTANT)
+
+    def _is(self, kind: Kind) -> NDArray[np.bool_]:
+        return np.asarray([mine == kind for mine in self.kinds])
+
+
+class StateNormaliser(Config):
+    """Proprioception to zero mean and unit variance, and back.
+
+    Attributes:
+        names: One per dimension; empty where the data does not say.
+        mean: (S,) mean.
+        std: (S,) standard deviation; 1 where the dimension never changed.
+    """
+
+    names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, states: Floats, names: Sequence[str]) -> StateNormaliser:
+        """The normaliser of (N, S) states, N at least 1."""
+        std = states.std(axis=0, dtype=np.float64)
+        return cls(
+            names=tuple(names),
+            mean=tuple(states.mean(axis=0, dtype=np.float64).tolist()),
+            std=tuple(np.where(std < _CONSTANT, 1.0, std).tolist()),
+        )
+
+    def normalise(self, states: Floats) -> NDArray[np.float32]:
+        """(..., S) standardised."""
+        return ((states - np.asarray(self.mean)) / np.asarray(self.std)).astype(np.float32)
+
+    def restore(self, normalised: Floats) -> NDArray[np.float32]:
+        """Inverse of `normalise`."""
+        return (normalised * np.asarray(self.std) + np.asarray(self.mean)).astype(np.float32)
+
+
+class Embodiment(Config):
+    """What a model was trained on, for one embodiment.
+
+    Attributes:
+        id: Its number in batches, from 1; 0 is left to videos without actions.
+        action: Its actions.
+        state: Its proprioception.
+        control_hz: Control frequencies that were trained, ascending.
+    """
+
+    id: int
+    action: ActionNormaliser
+    state: StateNormaliser
+    control_hz: tuple[float, ...]
+
+
+class Normalisation(Config):
+    """`normalisation.json`: how a model's numbers relate to its robots'.
+
+    Attributes:
+        embodiments: By name, for example `panda`.
+        cameras: Cameras in the order of the batch; the first is the primary one.
+        recorded_size: (height, width) in which the demonstrations' pictures were recorded.
+        image_size: (height, width) that the model is given.
+        backends: Backends whose pictures were trained on.
+    """
+
+    embodiments: dict[str, Embodiment]
+    cameras: tuple[str, ...]
+    recorded_size: tuple[int, int]
+    image_size: tuple[int, int]
+    backends: tuple[str, ...]
+    format: Literal[1] = FORMAT
+
+    def for_suite(self, spec: SuiteSpec) -> Embodiment:
+        """The embodiment of a suite.
+
+        Raises:
+            PolicyContractError: The suite has another embodiment, other actions, other
+                proprioception, lacks a camera, or runs at a frequency that was not trained.
+        """
+        if spec.embodiment not in self.embodiments:
+            near = difflib.get_close_matches(spec.embodiment, self.embodiments)
+            raise PolicyContractError(
+                f"The checkpoint was trained on {_listed(self.embodiments)}, and {spec.name} has "
+                f"the embodiment {spec.embodiment}.",
+                f"Did you mean a suite of {near[0]}?" if near else "Choose another checkpoint.",
+            )
+        known = self.embodiments[spec.embodiment]
+        for what, trained, given in (
+            ("actions", known.action.names, spec.action_names),
+            ("proprioception", known.state.names, spec.state_names),
+        ):
+            if trained and tuple(given) != trained:
+                raise PolicyContractError(
+                    f"The checkpoint was trained on the {what} ({_listed(trained)}), and "
+                    f"{spec.name} has ({_listed(given)}).",
+                    "Choose a suite with the same ones, or train on its demonstrations.",
+                )
+        if not any(abs(spec.control_hz - hz) < 1e-6 for hz in known.control_hz):
+            trained_hz = _listed(f"{hz:g}" for hz in known.control_hz)
+            raise PolicyContractError(
+                f"The checkpoint was trained at {trained_hz} Hz, and {spec.name} runs at "
+                f"{spec.control_hz:g} Hz.",
+                "Train on demonstrations of that control frequency.",
+            )
+        lacking = [camera for camera in self.cameras if camera not in spec.cameras]
+        if lacking:
+            raise PolicyContractError(
+                f"The checkpoint looks through {_listed(self.cameras)}, and {spec.name} has no "
+                f"camera {_listed(lacking)}.",
+                f"It has: {_listed(spec.cameras)}.",
+            )
+        return known
+
+    def save(self, path: Path) -> None:
+        """Writes the file."""
+        path.write_text(json.dumps(self.to_json(), indent=1) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads the file; see `Config.from_json` for errors."""
+        values: Mapping[str, Any] = json.loads(path.read_text())
+        return cls.from_json(values)
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(map(str, names)) or "none"
