@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,10 @@ from support import Run
 # Before any test module imports MuJoCo, which reads it then and would otherwise want a display.
 os.environ.setdefault("MUJOCO_GL", "osmesa")
 
+# A shell starts background jobs with Ctrl-C ignored and children inherit that; tests that press
+# Ctrl-C in a child would then test nothing.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says nothing about what it tests.
 settings.register_profile("wambench", deadline=None)
