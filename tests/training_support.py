@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from wambench.demos.hdf5 import FileFacts, assemble, write_episode
+from wambench.demos.hdf5 import FileFacts
+from wambench.demos.hdf5_writer import assemble, write_episode
 
 FACTS = FileFacts(
     suite="libero_goal",

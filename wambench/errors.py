@@ -52,3 +52,7 @@ class InfeasibleEpisode(WambenchError):
 
 class DataError(WambenchError):
     """A set of demonstrations cannot be read, written or converted."""
+
+
+class TrainingError(WambenchError):
+    """A training diverged, or cannot go on from where it was."""

@@ -1,6 +1,6 @@
-"""Finds policies and suites by entry point.
+"""Finds policies, suites and trainers by entry point.
 
-A package offers a policy or a suite by an entry point in its own `pyproject.toml`:
+A package offers a policy, a suite or a trainer by an entry point in its own `pyproject.toml`:
 
     [project.entry-points."wambench.policies"]
     my_policy = "my_package.policy:MyPolicy"
@@ -8,8 +8,11 @@ A package offers a policy or a suite by an entry point in its own `pyproject.tom
     [project.entry-points."wambench.suites"]
     my_suite = "my_package.suite:my_suite"        # a callable: my_suite(backend) -> Suite
 
-What wambench ships is registered in exactly this way. A policy may also be named by file:
-`path/to/file.py:Class`.
+    [project.entry-points."wambench.trainers"]
+    my_policy = "my_package.train:MyTrainer"      # a class without arguments
+
+What wambench ships is registered in exactly this way. A policy or a trainer may also be named by
+file: `path/to/file.py:Class`.
 """
 
 from __future__ import annotations
@@ -28,9 +31,13 @@ from typing import Any
 
 from wambench.errors import PolicyError, UsageError, WambenchError
 from wambench.protocol import Needs, Policy, Suite, SuiteSpec, Task
+from wambench.trainer import Trainer
 
 POLICIES = "wambench.policies"
 SUITES = "wambench.suites"
+TRAINERS = "wambench.trainers"
+
+_PLURALS = {"policy": "policies", "suite": "suites", "trainer": "trainers"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +77,29 @@ def suite_names() -> list[str]:
     return list(_entry_points(SUITES))
 
 
+def trainer_names() -> list[str]:
+    """Names of all installed trainers."""
+    return list(_entry_points(TRAINERS))
+
+
 def find_policy(name: str) -> Reference:
     """Finds a policy by entry-point name or by `path/to/file.py:Class`."""
+    return _in_file("policy", name) or _find(POLICIES, "policy", name)
+
+
+def find_trainer(name: str) -> Reference:
+    """Finds a trainer by entry-point name or by `path/to/file.py:Class`."""
+    return _in_file("trainer", name) or _find(TRAINERS, "trainer", name)
+
+
+def _in_file(kind: str, name: str) -> Reference | None:
     path, colon, attribute = name.rpartition(":")
-    if colon and path.endswith(".py"):
-        file = Path(path).expanduser().resolve()
-        if not file.is_file():
-            raise UsageError(f"There is no policy file {path}.", "Check the path.")
-        return Reference(name, f"{file}:{attribute}")
-    return _find(POLICIES, "policy", name)
+    if not colon or not path.endswith(".py"):
+        return None
+    file = Path(path).expanduser().resolve()
+    if not file.is_file():
+        raise UsageError(f"There is no {kind} file {path}.", "Check the path.")
+    return Reference(name, f"{file}:{attribute}")
 
 
 def find_suite(name: str) -> Reference:
@@ -96,8 +117,8 @@ def _find(group: str, kind: str, name: str) -> Reference:
             )
         return known[name][0]
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    plural = "policies" if kind == "policy" else "suites"
-    hint = f"Did you mean {' or '.join(near)}?" if near else f"See `wambench list {plural}`."
+    listed = f"See `wambench list {_PLURALS[kind]}`."
+    hint = f"Did you mean {' or '.join(near)}?" if near else listed
     raise UsageError(f"There is no {kind} named {name!r}.", hint)
 
 
@@ -143,6 +164,27 @@ def load_suite(name: str, backend: str = "auto") -> Suite:
             "Its package must register it under that name.",
         )
     return suite
+
+
+def load_trainer(reference: Reference) -> Trainer:
+    """Builds a trainer as `Class()`.
+
+    Raises:
+        UsageError: It cannot be imported or built, or is no trainer.
+    """
+    try:
+        trainer = load_target(reference.target)()
+    except WambenchError:
+        raise
+    except Exception as error:
+        raise build_failure(
+            "Trainer", reference.name, error, "Reinstall the package that offers it"
+        ) from error
+    if not isinstance(trainer, Trainer):
+        raise UsageError(
+            f"{reference.target} is no trainer.", "It needs `stages` and `train(request)`."
+        )
+    return trainer
 
 
 def build_failure(

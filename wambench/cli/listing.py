@@ -16,15 +16,19 @@ from wambench.runtimes import is_provisioned, version_problems
 
 
 def list_(
-    what: Annotated[Literal["suites", "policies", "tasks"], typer.Argument(help="What to list.")],
+    what: Annotated[
+        Literal["suites", "policies", "trainers", "tasks"], typer.Argument(help="What to list.")
+    ],
     suite: Annotated[str | None, typer.Option(help="The suite, for `tasks`.")] = None,
 ) -> None:
-    """Lists suites, policies, or the tasks of a suite."""
+    """Lists suites, policies, trainers, or the tasks of a suite."""
     console = make_console()
     if what == "suites":
         console.print(_suites())
     elif what == "policies":
         console.print(_policies())
+    elif what == "trainers":
+        console.print(_trainers())
     elif suite is None:
         raise UsageError("Tasks of which suite?", "Add --suite, for example libero_goal.")
     else:
@@ -71,6 +75,22 @@ def _policies() -> Table:
     for name in registry.policy_names():
         reference = registry.find_policy(name)
         table.add_row(name, reference.target, reference.distribution)
+    return table
+
+
+def _trainers() -> Table:
+    table = Table("trainer", "stage", "presets", "takes", "what comes out", "from")
+    for name in registry.trainer_names():
+        reference = registry.find_trainer(name)
+        try:
+            stages = registry.load_trainer(reference).stages
+        except WambenchError as error:
+            table.add_row(name, "", "", "", Text(error.problem, style="red"), "")
+            continue
+        for stage in stages:
+            inputs = ", ".join(f"--{taken.name}" for taken in stage.inputs)
+            presets = ", ".join(stage.presets)
+            table.add_row(name, stage.name, presets, inputs, stage.about, reference.distribution)
     return table
 
 

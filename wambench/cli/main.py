@@ -18,6 +18,7 @@ from wambench.cli import (
     listing,
     report,
     setup,
+    train,
 )
 from wambench.errors import WambenchError
 
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.command("eval")(eval.evaluate)
 app.command("collect")(collect.collect)
 app.add_typer(data.app, name="data")
+app.command("train", cls=train.TrainCommand)(train.train)
 app.command("list")(listing.list_)
 app.command("setup")(setup.setup)
 app.command("doctor")(doctor.doctor)

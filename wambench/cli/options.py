@@ -32,6 +32,24 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
     return values
 
 
+def parse_settings(texts: Sequence[str], option: str) -> dict[str, str]:
+    """`["model.ki=false"]` as `{"model.ki": "false"}`; what a value means is the reader's to say.
+
+    Args:
+        texts: KEY=VALUE each.
+        option: The option, for errors.
+    """
+    values: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"{option} {text!r} is not KEY=VALUE.", "Example: training.steps=100.")
+        if key in values:
+            raise UsageError(f"{option} {key} is given twice.", "Give it once.")
+        values[key] = value
+    return values
+
+
 def parse_indices(text: str) -> list[int]:
     """`"0,3,5-7"` as `[0, 3, 5, 6, 7]`."""
     indices: list[int] = []

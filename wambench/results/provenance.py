@@ -21,7 +21,7 @@ def harness_provenance(policy: Reference, policy_arguments: dict[str, Any]) -> d
     """Facts about the harness, the policy and the machine."""
     facts: dict[str, Any] = {
         "wambench": wambench.__version__,
-        "git_commit": _git_commit(),
+        "git_commit": git_commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu_count": os.cpu_count(),
@@ -64,7 +64,7 @@ def _versions() -> dict[str, str]:
     return versions
 
 
-def _git_commit() -> str | None:
+def git_commit() -> str | None:
     """Commit of the checkout that wambench runs from, with `+changes` where it is not clean."""
     root = Path(wambench.__file__).parent.parent
     if not (root / ".git").exists():

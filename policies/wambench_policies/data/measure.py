@@ -126,17 +126,17 @@ def check_readable(demo: DemoInfo, config: DataConfig) -> None:
     if lacking:
         raise DataError(
             f"{demo.name} has no camera {', '.join(lacking)}.",
-            f"It has {', '.join(demo.cameras)}; choose with --set data.cameras=...",
+            f"It has {', '.join(demo.cameras)}; set `cameras` in the configuration.",
         )
     for stride in strides(demo, config.control_hz):
         hz = demo.control_hz / stride
         steps = horizon_steps(config.horizon_s, hz, config.rounding)
-        if not 1 <= steps <= config.chunk:
-            problem = "less than one step" if steps < 1 else f"{steps} steps"
+        if steps < 1 or (config.chunk is not None and steps > config.chunk):
             raise DataError(
-                f"A horizon of {config.horizon_s:g} s is {problem} at the {hz:g} Hz of "
-                f"{demo.name}, and chunks have room for {config.chunk}.",
-                f"Set data.horizon_s to {1 / hz:g} to {config.chunk / hz:g} s, or data.chunk.",
+                f"A horizon of {config.horizon_s:g} s is "
+                f"{f'{steps} steps' if steps else 'less than one step'} at the {hz:g} Hz of "
+                f"{demo.name}, and chunks have room for {config.chunk or 'any'}.",
+                "Change the horizon or the length of chunks in the configuration.",
             )
 
 

@@ -103,6 +103,7 @@ class Windows:
         self._data = data
         self._runs = list(runs)
         self._ends = np.cumsum([self._info(run).length for run in self._runs])
+        self._chunk = data.chunk
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -164,7 +165,7 @@ class Windows:
                 bounds,
             )
         )
-        actions = np.zeros((config.chunk, taken.shape[1]), np.float32)
+        actions = np.zeros((self._chunk, taken.shape[1]), np.float32)
         actions[: len(taken)] = taken
         state = embodiment.state.normalise(part.state[[first + row, first + later]])
         return {
@@ -173,7 +174,7 @@ class Windows:
             "state": state[0],
             "future_state": state[1],
             "actions": actions,
-            "action_mask": np.arange(config.chunk) < len(taken),
+            "action_mask": np.arange(self._chunk) < len(taken),
             "steps": np.int64(steps),
             "control_hz": np.float32(hz),
             "embodiment": np.int64(embodiment.id),
@@ -198,6 +199,7 @@ class TrainingData:
         split: Which demonstrations are in which split, counted over all datasets.
         parts: The datasets, decoded.
         normalisation: Measured on the training split.
+        chunk: Actions K of a batch.
         train: Windows to train on.
         validation: Windows held out; None where there are none.
 
@@ -245,6 +247,11 @@ class TrainingData:
             )
             begin = end
         self.normalisation = measure(self.parts, config, self.backend, base)
+        self.chunk = config.chunk or max(
+            horizon_steps(config.horizon_s, hz, config.rounding)
+            for embodiment in self.normalisation.embodiments.values()
+            for hz in embodiment.control_hz
+        )
         self.train = Windows(self, self._runs("train"))
         held_out = self._runs("validation")
         self.validation = Windows(self, held_out) if held_out else None

@@ -35,6 +35,9 @@ FORMAT = 1
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 CARD = "README.md"
+METADATA = "wambench"
+"""The one key of the weights' metadata; several would be written in an order that varies."""
+
 _SHOWN = 4
 """How many tensors of a mismatch are named."""
 
@@ -151,12 +154,12 @@ class Checkpoint:
                 )
         try:
             with safe_open(folder / WEIGHTS, "pt") as file:
-                metadata = file.metadata() or {}
-        except (SafetensorError, OSError) as error:
+                facts = json.loads((file.metadata() or {}).get(METADATA, "{}"))
+        except (SafetensorError, OSError, ValueError) as error:
             raise UsageError(
                 f"{folder / WEIGHTS} cannot be read: {error}.", "Copy or train it again."
             ) from error
-        if metadata.get("config_sha256") != _digest(text):
+        if facts.get("config_sha256") != _digest(text):
             raise UsageError(
                 f"{WEIGHTS} and {CONFIG} of {folder} do not belong together.",
                 "One of them was replaced or edited; take both from one training.",
@@ -169,7 +172,7 @@ class Checkpoint:
             overrides=values["overrides"],
             config=values["config"],
             normalisation=Normalisation.load(folder / NORMALISATION),
-            step=int(metadata["step"]),
+            step=int(facts["step"]),
         )
 
     def configuration(self, kind: type[C]) -> C:
@@ -249,7 +252,8 @@ class Checkpoint:
             },
             indent=1,
         )
-        metadata = {"format": "pt", "config_sha256": _digest(text), "step": str(self.step)}
+        facts = {"config_sha256": _digest(text), "step": self.step}
+        metadata = {METADATA: json.dumps(facts)}
         write_atomically(self.folder / CONFIG, lambda path: path.write_text(text))
         write_atomically(self.folder / NORMALISATION, self.normalisation.save)
         write_atomically(self.folder / CARD, lambda path: path.write_text(card))
