@@ -32,6 +32,7 @@ class ToyConfig(RunConfig):
     @classmethod
     def tiny(cls) -> ToyConfig:
         return cls(
+            data=DataConfig(image_size=(8, 8), horizon_s=0.2, cameras=("agentview",)),
             training=LoopConfig(
                 steps=20,
                 batch_size=4,
@@ -43,7 +44,7 @@ class ToyConfig(RunConfig):
                 save_every=7,
                 ema=0.9,
                 workers=1,
-            )
+            ),
         )
 
 
@@ -112,8 +113,5 @@ class ToyTrainer:
             method="toy",
             about="A toy.",
             config=config,
-            windows=DataConfig(
-                **config.data.model_dump(), image_size=(8, 8), horizon_s=0.2, cameras=("agentview",)
-            ),
             build=build,
         )

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from wambench_policies.data.config import SelectionConfig
+from wambench_policies.data.config import DataConfig
 from wambench_policies.nn.config import Config
 
 
@@ -74,12 +74,12 @@ class LoopConfig(Config):
 
 
 class RunConfig(Config):
-    """Base of the configurations of trainings; a method adds `model`.
+    """Base of the configurations of trainings; derive from this and the method's own one.
 
     Attributes:
-        data: Which demonstrations.
+        data: What is read.
         training: The loop.
     """
 
-    data: SelectionConfig = SelectionConfig()
+    data: DataConfig = DataConfig()
     training: LoopConfig = LoopConfig()

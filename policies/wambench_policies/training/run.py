@@ -1,7 +1,7 @@
 """From a request to a checkpoint: what every method's trainer does in the same way.
 
-A method derives its configuration from `RunConfig`, adding what it trains as `model`, and calls
-`run_training` with a function that builds the objective. The folder then holds a checkpoint (see
+A method's configuration of a training derives from `RunConfig` and from the configuration of what is
+trained; its trainer calls `run_training` with a function that builds the objective. The folder then holds a checkpoint (see
 `wambench_policies.nn.checkpoint`), `log/`, and `training/`:
 
     training/run.json             the record: commands, data, configuration, versions
@@ -26,7 +26,6 @@ import wambench
 from wambench.errors import TrainingError, UsageError
 from wambench.results.provenance import git_commit
 from wambench.trainer import TrainRequest, TrainResult
-from wambench_policies.data.config import DataConfig
 from wambench_policies.data.windows import TrainingData
 from wambench_policies.nn.checkpoint import CONFIG, Checkpoint, write_atomically
 from wambench_policies.nn.ema import Ema
@@ -46,8 +45,13 @@ Build = Callable[[TrainingData], tuple[nn.Module, nn.Module]]
 """Gives the objective, and the part of it that a checkpoint keeps."""
 
 
-def resolve(kind: type[C], request: TrainRequest) -> C:
+def resolve(kind: type[C], request: TrainRequest, **changes: Any) -> C:
     """The configuration of a request: the preset, then `--set`, then the options with names.
+
+    Args:
+        kind: Its class.
+        request: What was asked for.
+        **changes: Fields of the preset to replace before that.
 
     Raises:
         UsageError: A preset, key or value that does not exist or fit, or a value given twice.
@@ -62,7 +66,8 @@ def resolve(kind: type[C], request: TrainRequest) -> C:
     twice = sorted(given.keys() & request.overrides.keys())
     if twice:
         raise UsageError(f"{twice[0]} is given by --set and by its own option.", "Give it once.")
-    return kind.from_preset(request.preset).with_overrides({**request.overrides, **given})
+    begin = kind.from_preset(request.preset).model_copy(update=changes)
+    return begin.with_overrides({**request.overrides, **given})
 
 
 def run_training(
@@ -71,7 +76,6 @@ def run_training(
     method: str,
     about: str,
     config: RunConfig,
-    windows: DataConfig,
     build: Build,
 ) -> TrainResult:
     """Trains, and leaves a checkpoint in `request.out`.
@@ -81,7 +85,6 @@ def run_training(
         method: Name of the method.
         about: What comes out, one sentence for the model card.
         config: The full configuration.
-        windows: `config.data` with what the model decides about windows.
         build: Builds the objective, with torch's generator seeded.
 
     Raises:
@@ -100,7 +103,7 @@ def run_training(
         init = Checkpoint.open(init_from, method=method, stage=request.stage)
     data = TrainingData(
         request.data,
-        windows,
+        config.data,
         seed=config.training.seed,
         base=None if init is None else init.normalisation,
         note=request.note,
