@@ -1,8 +1,8 @@
 """From a request to a checkpoint: what every method's trainer does in the same way.
 
-A method's configuration of a training derives from `RunConfig` and from the configuration of what is
-trained; its trainer calls `run_training` with a function that builds the objective. The folder then holds a checkpoint (see
-`wambench_policies.nn.checkpoint`), `log/`, and `training/`:
+A method's configuration of a training derives from the configuration of what is trained and from
+`RunConfig`; its trainer calls `run_training` with a function that builds the objective. The folder
+then holds a checkpoint (see `wambench_policies.nn.checkpoint`), `log/`, and `training/`:
 
     training/run.json             the record: commands, data, configuration, versions
     training/state.safetensors    for resuming
