@@ -12,44 +12,18 @@ B.1), which draws once for a whole batch.
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor
 
-from wambench_policies.nn.config import Config
+from wambench_policies.data.config import AugmentConfig
 
 _TRIES = 10
 """Crops that are tried until one lies inside the image, as in torchvision's RandomResizedCrop."""
 
 _LUMA = (0.2989, 0.587, 0.114)
 """Weights of red, green and blue in a grey image (ITU-R BT.601, as in torchvision)."""
-
-
-class AugmentConfig(Config):
-    """What is changed, and how much.
-
-    Attributes:
-        crop_scale: Least and greatest area of a crop, as fractions of the image; (1, 1) for none.
-        crop_ratio: Least and greatest width over height of a crop.
-        brightness: Greatest relative change of brightness; 0 for none.
-        contrast: Likewise of contrast.
-        saturation: Likewise of saturation.
-        hue: Greatest turn of the hue, in turns.
-        shift: Greatest shift in pixels, borders repeated; 0 for none.
-        draw: Once per `batch` (released code) or once per `sample`.
-    """
-
-    crop_scale: tuple[float, float] = (0.8, 1.0)
-    crop_ratio: tuple[float, float] = (1.0, 1.3)
-    brightness: float = Field(0.2, ge=0, le=1)
-    contrast: float = Field(0.2, ge=0, le=1)
-    saturation: float = Field(0.2, ge=0, le=1)
-    hue: float = Field(0.04, ge=0, le=0.5)
-    shift: int = Field(0, ge=0)
-    draw: Literal["batch", "sample"] = "batch"
 
 
 class Augmentation:

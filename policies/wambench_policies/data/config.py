@@ -1,4 +1,4 @@
-"""Which demonstrations a training reads, and what its windows look like."""
+"""What a training reads, how windows and augmented views look. Importing this needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -73,6 +73,30 @@ class DataConfig(Config):
         if text is not None:
             parse_ranges(text)
         return text
+
+
+class AugmentConfig(Config):
+    """What is changed, and how much.
+
+    Attributes:
+        crop_scale: Least and greatest area of a crop, as fractions of the image; (1, 1) for none.
+        crop_ratio: Least and greatest width over height of a crop.
+        brightness: Greatest relative change of brightness; 0 for none.
+        contrast: Likewise of contrast.
+        saturation: Likewise of saturation.
+        hue: Greatest turn of the hue, in turns.
+        shift: Greatest shift in pixels, borders repeated; 0 for none.
+        draw: Once per `batch` (released code) or once per `sample`.
+    """
+
+    crop_scale: tuple[float, float] = (0.8, 1.0)
+    crop_ratio: tuple[float, float] = (1.0, 1.3)
+    brightness: float = Field(0.2, ge=0, le=1)
+    contrast: float = Field(0.2, ge=0, le=1)
+    saturation: float = Field(0.2, ge=0, le=1)
+    hue: float = Field(0.04, ge=0, le=0.5)
+    shift: int = Field(0, ge=0)
+    draw: Literal["batch", "sample"] = "batch"
 
 
 def horizon_steps(horizon_s: float, control_hz: float, rounding: str = "round") -> int:
