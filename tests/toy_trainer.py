@@ -32,7 +32,6 @@ class ToyConfig(RunConfig):
     @classmethod
     def tiny(cls) -> ToyConfig:
         return cls(
-            data=DataConfig(image_size=(8, 8), horizon_s=0.2, cameras=("agentview",)),
             training=LoopConfig(
                 steps=20,
                 batch_size=4,
@@ -113,5 +112,8 @@ class ToyTrainer:
             method="toy",
             about="A toy.",
             config=config,
+            windows=DataConfig(
+                **config.data.model_dump(), image_size=(8, 8), horizon_s=0.2, cameras=("agentview",)
+            ),
             build=build,
         )

@@ -15,17 +15,10 @@ _SLACK = 1e-6
 """Steps by which a product of seconds and Hz may miss an integer through rounding of floats."""
 
 
-class DataConfig(Config):
-    """Windows and selection of demonstrations.
+class SelectionConfig(Config):
+    """Which demonstrations, at which frequencies; apart from what a model decides.
 
     Attributes:
-        cameras: In the order of the batch; the first is the primary one.
-        image_size: (height, width) of the batch's images.
-        horizon_s: Seconds tau from an observation to the later one, the physical horizon.
-        rounding: How tau times the control frequency becomes steps: `round` (paper Eq. 6) or
-            `floor` (released code).
-        chunk: Actions K that a batch has room for; None for the horizon's steps at the highest
-            frequency that is read.
         control_hz: Frequencies at which the demonstrations are read; empty for the recorded one.
         resample_clip: Whether accumulated actions are clipped to the action space's bounds; see
             `wambench_policies.data.resample`.
@@ -39,11 +32,6 @@ class DataConfig(Config):
         validation: Fraction of episodes held out for validation; at least one, unless it is 0.
     """
 
-    cameras: tuple[str, ...] = Field(("agentview", "robot0_eye_in_hand"), min_length=1)
-    image_size: tuple[int, int] = (64, 64)
-    horizon_s: float = Field(0.4, gt=0)
-    rounding: Literal["round", "floor"] = "round"
-    chunk: int | None = Field(None, ge=1)
     control_hz: tuple[float, ...] = ()
     resample_clip: Literal["bounds", "none"] = "bounds"
     quantile: float = Field(0.0, ge=0, lt=0.5)
@@ -52,13 +40,6 @@ class DataConfig(Config):
     holdout_tasks: tuple[str, ...] = ()
     train_init: str | None = None
     validation: float = Field(0.05, ge=0, lt=1)
-
-    @field_validator("image_size")
-    @classmethod
-    def _positive(cls, size: tuple[int, int]) -> tuple[int, int]:
-        if min(size) < 1:
-            raise ValueError("a picture has at least one pixel")
-        return size
 
     @field_validator("control_hz")
     @classmethod
@@ -73,6 +54,33 @@ class DataConfig(Config):
         if text is not None:
             parse_ranges(text)
         return text
+
+
+class DataConfig(SelectionConfig):
+    """The same, and what windows look like.
+
+    Attributes:
+        cameras: In the order of the batch; the first is the primary one.
+        image_size: (height, width) of the batch's images.
+        horizon_s: Seconds tau from an observation to the later one, the physical horizon.
+        rounding: How tau times the control frequency becomes steps: `round` (paper Eq. 6) or
+            `floor` (released code).
+        chunk: Actions K that a batch has room for; None for the horizon's steps at the highest
+            frequency that is read.
+    """
+
+    cameras: tuple[str, ...] = Field(("agentview", "robot0_eye_in_hand"), min_length=1)
+    image_size: tuple[int, int] = (64, 64)
+    horizon_s: float = Field(0.4, gt=0)
+    rounding: Literal["round", "floor"] = "round"
+    chunk: int | None = Field(None, ge=1)
+
+    @field_validator("image_size")
+    @classmethod
+    def _positive(cls, size: tuple[int, int]) -> tuple[int, int]:
+        if min(size) < 1:
+            raise ValueError("a picture has at least one pixel")
+        return size
 
 
 class AugmentConfig(Config):

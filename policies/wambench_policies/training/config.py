@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from wambench_policies.data.config import DataConfig
+from wambench_policies.data.config import SelectionConfig
 from wambench_policies.nn.config import Config
 
 
@@ -77,9 +77,9 @@ class RunConfig(Config):
     """Base of the configurations of trainings; derive from this and the method's own one.
 
     Attributes:
-        data: What is read.
+        data: Which demonstrations.
         training: The loop.
     """
 
-    data: DataConfig = DataConfig()
+    data: SelectionConfig = SelectionConfig()
     training: LoopConfig = LoopConfig()

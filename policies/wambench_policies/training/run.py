@@ -26,6 +26,7 @@ import wambench
 from wambench.errors import TrainingError, UsageError
 from wambench.results.provenance import git_commit
 from wambench.trainer import TrainRequest, TrainResult
+from wambench_policies.data.config import DataConfig
 from wambench_policies.data.windows import TrainingData
 from wambench_policies.nn.checkpoint import CONFIG, Checkpoint, write_atomically
 from wambench_policies.nn.ema import Ema
@@ -76,6 +77,7 @@ def run_training(
     method: str,
     about: str,
     config: RunConfig,
+    windows: DataConfig,
     build: Build,
 ) -> TrainResult:
     """Trains, and leaves a checkpoint in `request.out`.
@@ -85,6 +87,7 @@ def run_training(
         method: Name of the method.
         about: What comes out, one sentence for the model card.
         config: The full configuration.
+        windows: `config.data` with what the model decides about windows.
         build: Builds the objective, with torch's generator seeded.
 
     Raises:
@@ -103,7 +106,7 @@ def run_training(
         init = Checkpoint.open(init_from, method=method, stage=request.stage)
     data = TrainingData(
         request.data,
-        config.data,
+        windows,
         seed=config.training.seed,
         base=None if init is None else init.normalisation,
         note=request.note,
