@@ -1,0 +1,1 @@
+"""Frozen visual encoders: images to a grid of layer-normalised tokens."""
