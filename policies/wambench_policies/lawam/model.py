@@ -1,0 +1,351 @@
+"""Stage 2 of LaWAM: the policy.
+
+    p(a, û_T, ẑ | o, l) = p_θ(ẑ | o, l) · p_ω(û_T | u, ẑ) · p_η(a | o, l, u, û_T)      (Eq. 3)
+    L = λ_distill ‖ẑ - z‖² + λ_wm ‖û_T - u_T‖² + L_act                              (Eq. 5)
+
+The language model's latent-action queries are aggregated to ẑ, the world model imagines the subgoal
+û_T from it in one pass, and the action expert acts towards it.
+
+Where gradients go (knowledge insulation as released): the subgoal is detached before the expert, so
+the world model learns from L_wm alone, and ẑ from L_distill and L_wm; the teacher and the visual
+encoder are frozen; hidden states of the language model are not detached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from wambench.errors import UsageError
+from wambench_policies.data.config import horizon_steps
+from wambench_policies.lawam.action_expert import ActionExpert, Chunk, Context
+from wambench_policies.lawam.config import LaWAMConfig, LaWMConfig
+from wambench_policies.lawam.lawm import InverseDynamics, WorldModel
+from wambench_policies.nn.embodiment import NO_ROBOT
+from wambench_policies.nn.encoders.base import external_prefixes
+from wambench_policies.nn.encoders.build import build_encoder
+from wambench_policies.nn.flow import flow_sample, integrate, masked_mse, time_bucket
+from wambench_policies.nn.groups import parameter_groups
+from wambench_policies.nn.language.base import BackboneOutput
+from wambench_policies.nn.language.build import build_backbone
+from wambench_policies.nn.query import QueryAggregation
+
+
+@dataclass(frozen=True)
+class Imagined:
+    """What the policy sees, reads and imagines before it acts.
+
+    Attributes:
+        u: (B, N, D) tokens of the primary image.
+        latent: (B, Z) ẑ.
+        subgoal: (B, N, D) û_T, with gradient to the world model; None without one.
+        language: Hidden states of the language model.
+    """
+
+    u: Tensor
+    latent: Tensor
+    subgoal: Tensor | None
+    language: BackboneOutput
+
+
+class LaWAM(nn.Module):
+    """The policy network.
+
+    Args:
+        config: Sizes and switches.
+
+    Attributes:
+        encoder: The frozen visual encoder ψ.
+        backbone: The language model with its queries.
+        aggregation: Latent-action queries to ẑ.
+        world: LaWM_ω, or None without `use_lawm`.
+        expert: The action expert.
+    """
+
+    def __init__(self, config: LaWAMConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = build_encoder(config.lawm.encoder)
+        grid, dim = self.encoder.grid, self.encoder.dim
+        self.backbone = build_backbone(
+            config.backbone, cameras=len(config.data.cameras), grid=grid, token_dim=dim
+        )
+        self.aggregation = QueryAggregation(
+            config.lawm.latent_dim, self.backbone.dim, config.aggregation_heads
+        )
+        self.world = WorldModel(config.lawm, grid, dim) if config.use_lawm else None
+        self.expert = ActionExpert(config, self.backbone.dim, dim)
+
+    @property
+    def external_prefixes(self) -> tuple[str, ...]:
+        """Names of tensors that belong into no checkpoint begin so."""
+        return external_prefixes(self)
+
+    def imagine(self, batch: Mapping[str, Any]) -> Imagined:
+        """Sees, reads, and imagines the subgoal.
+
+        Args:
+            batch: With `images` (B, C, H, W, 3) and `instruction`; or, where the backbone reads
+                features, `features` (B, C, N, D) in place of images.
+        """
+        features, images = batch.get("features"), batch.get("images")
+        seen = features if features is not None else images
+        if seen is None or seen.shape[1] != len(self.config.data.cameras):
+            count = "no" if seen is None else seen.shape[1]
+            raise UsageError(
+                f"The policy looks through {len(self.config.data.cameras)} cameras "
+                f"({', '.join(self.config.data.cameras)}), the batch has {count}."
+            )
+        if features is None:
+            shown = images if self.backbone.uses_features else images[:, :1]
+            features = self.encoder(shown)
+        elif not self.backbone.uses_features and images is None:
+            raise UsageError("This backbone reads images, and the batch has features only.")
+        features = features.float()
+        u = features[:, 0]
+        language = self.backbone(images, features, batch["instruction"])
+        latent = self.aggregation(language.latent)
+        subgoal = self.world(u, latent) if self.world is not None else None
+        return Imagined(u, latent, subgoal, language)
+
+    def context(self, imagined: Imagined) -> Context:
+        """What the expert attends to, with gradients cut where the configuration says."""
+        config, language = self.config, imagined.language
+        hidden = language.hidden
+        if config.insulate_vlm:
+            end = language.latent_end
+            hidden = torch.cat([hidden[:, :end].detach(), hidden[:, end:]], dim=1)
+        visual = imagined.u
+        if imagined.subgoal is not None:
+            subgoal = imagined.subgoal.detach() if config.ki else imagined.subgoal
+            visual = torch.cat([visual, subgoal.to(visual.dtype)], dim=1)
+        return self.expert.context(hidden, language.valid, visual)
+
+    @torch.no_grad()
+    def predict(self, batch: Mapping[str, Any], noise: Tensor) -> Tensor:
+        """Chunks of actions.
+
+        Args:
+            batch: As for `imagine`, with `control_hz` and `embodiment`, and `state` where
+                `proprio` is on.
+            noise: (B, K, A) standard normal, drawn by the caller for each episode from that
+                episode's own generator; K at least the actions of the horizon.
+
+        Returns:
+            (B, K, A) normalised actions, zero beyond each sample's horizon.
+        """
+        return self.act(batch, self.imagine(batch), noise)
+
+    @torch.no_grad()
+    def act(self, batch: Mapping[str, Any], imagined: Imagined, noise: Tensor) -> Tensor:
+        """`predict` with what was imagined before, or with a subgoal put in its place."""
+        control_hz = batch["control_hz"]
+        valid = self._horizon(control_hz, noise)
+        chunk = Chunk(control_hz, valid, batch["embodiment"], self._state(batch))
+        context = self.context(imagined)
+
+        def velocity(points: Tensor, time: Tensor) -> Tensor:
+            bucket = time_bucket(time).unsqueeze(1)
+            return self.expert(points.unsqueeze(1), bucket, context, chunk).squeeze(1)
+
+        actions = integrate(velocity, noise.float(), self.config.denoise_steps)
+        return actions.masked_fill(~valid.unsqueeze(-1), 0.0)
+
+    def action_loss(
+        self, batch: Mapping[str, Any], imagined: Imagined, generator: torch.Generator
+    ) -> Tensor:
+        """Flow-matching error over the actions that are there, several draws per sample."""
+        config = self.config
+        sample = flow_sample(batch["actions"], config.noise_draws, generator)
+        mask = batch["action_mask"] & (batch["embodiment"] != NO_ROBOT)[:, None]
+        chunk = Chunk(batch["control_hz"], mask, batch["embodiment"], self._state(batch))
+        velocity = self.expert(
+            sample.points.masked_fill(~mask[:, None, :, None], 0.0),
+            time_bucket(sample.time),
+            self.context(imagined),
+            chunk,
+            generator if self.training else None,
+        )
+        return masked_mse(velocity, sample.velocity, mask[:, None, :, None])
+
+    def _state(self, batch: Mapping[str, Any]) -> Tensor | None:
+        return batch["state"] if self.config.proprio else None
+
+    def _horizon(self, control_hz: Tensor, noise: Tensor) -> Tensor:
+        """(B, K) which actions are within the horizon at each control frequency."""
+        if noise.is_meta:
+            return torch.ones(noise.shape[:2], dtype=torch.bool, device=noise.device)
+        data = self.config.data
+        steps = [
+            horizon_steps(data.horizon_s, hz, data.rounding) for hz in control_hz.double().tolist()
+        ]
+        if max(steps) > noise.shape[1]:
+            raise UsageError(
+                f"The horizon of {data.horizon_s} s has {max(steps)} actions at "
+                f"{control_hz.max().item():g} Hz, the noise is for {noise.shape[1]}.",
+                "Draw noise for a longer chunk.",
+            )
+        count = torch.tensor(steps, device=noise.device)
+        return torch.arange(noise.shape[1], device=noise.device) < count[:, None]
+
+
+class LaWAMObjective(nn.Module):
+    """Eq. 5 over training batches.
+
+    Args:
+        config: Sizes and switches.
+
+    Attributes:
+        model: The policy, which is what is kept.
+        teacher: The inverse dynamics of stage 1, frozen; None without `distill`.
+    """
+
+    def __init__(self, config: LaWAMConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.model = LaWAM(config)
+        self.teacher: InverseDynamics | None = None
+        self._has_stage_one = not config.needs_lawm
+        if config.distill:
+            encoder = self.model.encoder
+            self.teacher = InverseDynamics(config.lawm, encoder.grid, encoder.dim)
+            self.teacher.requires_grad_(False).eval()
+            self.register_load_state_dict_pre_hook(_note_teacher)
+
+    @property
+    def external_prefixes(self) -> tuple[str, ...]:
+        """Names of tensors that belong into no checkpoint begin so."""
+        return external_prefixes(self)
+
+    def train(self, mode: bool = True) -> Self:
+        """The teacher stays in evaluation mode."""
+        super().train(mode)
+        if self.teacher is not None:
+            self.teacher.eval()
+        return self
+
+    def load_lawm(self, config: LaWMConfig, tensors: Mapping[str, Tensor]) -> None:
+        """Takes visual encoder, teacher and (with `pretrain`) world model from stage 1.
+
+        Args:
+            config: What stage 1 was trained with.
+            tensors: The weights of a `LaWM` by name.
+
+        Raises:
+            UsageError: Stage 1 has another structure than this configuration expects.
+        """
+        unlike = {
+            key: values
+            for key, values in config.differences(self.config.lawm).items()
+            if key in STRUCTURE or (key.startswith("encoder.") and key not in NOT_STRUCTURE)
+        }
+        if unlike:
+            raise UsageError(
+                "Stage 1 does not fit: "
+                + "; ".join(
+                    f"lawm.{key} is {theirs} there and {ours} here"
+                    for key, (theirs, ours) in unlike.items()
+                )
+                + ".",
+                "Train the policy with the settings of its stage 1.",
+            )
+        wanted: list[tuple[str, nn.Module]] = []
+        if self.model.encoder.ours:
+            wanted.append(("encoder.", self.model.encoder))
+        if self.teacher is not None:
+            wanted.append(("idm.", self.teacher))
+        if self.model.world is not None and self.config.pretrain:
+            wanted.append(("world.", self.model.world))
+        for prefix, module in wanted:
+            found = {
+                name.removeprefix(prefix): tensor
+                for name, tensor in tensors.items()
+                if name.startswith(prefix)
+            }
+            try:
+                module.load_state_dict(found)
+            except RuntimeError as error:
+                raise UsageError(
+                    f"Stage 1 does not fit: {' '.join(str(error).split())[:300]}",
+                    "Give a checkpoint of `--stage lawm`.",
+                ) from error
+        self._has_stage_one = True
+
+    def loss(
+        self, batch: dict[str, Any], generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Eq. 5, and its terms.
+
+        Args:
+            batch: A training batch. `features` (B, C, N, D) and `future_features` (B, N, D) stand
+                in for images where they are there.
+            generator: Source of noise, flow time, dropout and the teacher's sample.
+
+        Returns:
+            The loss, and scalars: its terms, and the error of predicting no change (`copy`).
+        """
+        if not self._has_stage_one and not batch["actions"].is_meta:
+            raise UsageError(
+                "LaWAM was given no stage 1, and this configuration needs one.",
+                "Give a checkpoint of `--stage lawm`, or set distill=false and pretrain=false.",
+            )
+        config, model = self.config, self.model
+        imagined = model.imagine(batch)
+        action = model.action_loss(batch, imagined, generator)
+        total, terms = action, {"action": action}
+        if self.teacher is not None or imagined.subgoal is not None:
+            if "future_features" in batch:
+                u_T = batch["future_features"].float()
+            else:
+                u_T = model.encoder(batch["future_image"])
+            if self.teacher is not None:
+                with torch.no_grad():
+                    posterior = self.teacher(imagined.u, u_T)
+                    z = posterior.mean
+                    if config.teacher == "sample":
+                        z = posterior.sample(generator)
+                distill = F.mse_loss(imagined.latent.float(), z.float())
+                total = total + config.distill_weight * distill
+                terms["distill"] = distill
+            if imagined.subgoal is not None:
+                subgoal = F.mse_loss(imagined.subgoal.float(), u_T)
+                total = total + config.wm_weight * subgoal
+                terms["subgoal"] = subgoal
+                terms["copy"] = F.mse_loss(imagined.u, u_T)
+        return total, {"loss": total.detach(), **{k: v.detach() for k, v in terms.items()}}
+
+    def forward(
+        self, batch: dict[str, Any], generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """`loss`, for wrappers that go through `forward`."""
+        return self.loss(batch, generator)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Expert; backbone with queries and aggregation; world model. Matrices apart from rest."""
+        config, model = self.config, self.model
+        parts = [
+            ("expert", [model.expert], 1.0),
+            ("backbone", [model.backbone, model.aggregation], config.lr_scale_backbone),
+        ]
+        if model.world is not None:
+            parts.append(("world", [model.world], config.lr_scale_lawm))
+        return parameter_groups(parts, config.weight_decay)
+
+
+STRUCTURE = ("latent_dim", "dim", "heads", "hidden", "enc_layers", "dec_layers", "cond")
+"""Keys of stage 1 that decide what its tensors mean."""
+
+NOT_STRUCTURE = ("encoder.source", "encoder.random")
+"""Keys of the encoder that do not."""
+
+
+def _note_teacher(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """Before a state is loaded: one that holds the teacher holds stage 1."""
+    assert isinstance(module, LaWAMObjective)
+    if any(key.startswith(f"{prefix}teacher.") for key in state):
+        module._has_stage_one = True
