@@ -16,7 +16,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from wambench_policies.data.augment import AugmentConfig
-from wambench_policies.data.config import DataConfig
+from wambench_policies.data.config import DataConfig, SelectionConfig, horizon_steps
 from wambench_policies.nn.config import Config, preset
 from wambench_policies.nn.encoders.config import (
     DinoV3Config,
@@ -29,27 +29,8 @@ from wambench_policies.nn.language.config import (
     TinyBackboneConfig,
 )
 
-
-def check_image_size(data: DataConfig, encoder: EncoderConfig) -> None:
-    """Refuses data whose images are not of the encoder's size.
-
-    Raises:
-        ValueError: They are not.
-    """
-    side = encoder.image_size
-    if data.image_size != (side, side):
-        raise ValueError(
-            f"the encoder reads images of {side} x {side}, and data.image_size is "
-            f"{data.image_size[0]} x {data.image_size[1]}"
-        )
-
-
-PAPER_DATA = DataConfig(image_size=(256, 256), horizon_s=1.2, chunk=50)
-"""256 x 256 images, τ = 1.2 s, chunks padded to 50 actions (release)."""
-
-TINY_DATA = DataConfig(image_size=(128, 128), horizon_s=0.8, chunk=16)
-"""16 actions at LIBERO's 20 Hz: twice the release's horizon there, so that subgoals differ from
-what is seen, and half of the chunk can be executed."""
+Rounding = Literal["round", "floor"]
+"""How τ · Hz becomes a number of steps: rounded (Eq. 6) or cut (release)."""
 
 
 class LaWMConfig(Config):
@@ -77,9 +58,10 @@ class LaWMConfig(Config):
         state_dim: Width that proprioception is padded to (release: 32).
         embodiments: Number of embodiments with weights of their own; 0 is video without a robot
             (release: 32).
-        data: What is read. The horizon τ, `data.horizon_s`, is 1.2 s for robots in the paper (0.4 s
-            for people) and 1.6 s in the release's stage 1; `data.rounding` says how τ · Hz becomes
-            a number of steps (Eq. 6: round; release: floor).
+        cameras: Cameras by the suite's names; only the first is looked at.
+        tau: Horizon τ in seconds (paper: 1.2 for robots and 0.4 for people; release: 1.6 in
+            stage 1).
+        rounding: How τ · Hz becomes a number of steps (Eq. 6: round; release: floor).
         augment: Whether encoder and decoder see independently augmented views of a pair of frames
             (paper and release).
         augmentation: What such a view is (release).
@@ -104,16 +86,24 @@ class LaWMConfig(Config):
     aux_hidden: int = Field(256, ge=1)
     state_dim: int = Field(32, ge=1)
     embodiments: int = Field(32, ge=2)
-    data: DataConfig = PAPER_DATA
+    cameras: tuple[str, ...] = Field(("agentview",), min_length=1)
+    tau: float = Field(1.2, gt=0)
+    rounding: Rounding = "round"
     augment: bool = True
     augmentation: AugmentConfig = AugmentConfig()
     lr_scale: float = Field(1.0, ge=0)
     weight_decay: float = Field(1e-2, ge=0)
 
-    @model_validator(mode="after")
-    def _consistent(self) -> LaWMConfig:
-        check_image_size(self.data, self.encoder)
-        return self
+    def windows(self, selection: SelectionConfig) -> DataConfig:
+        """What training windows look like, over a selection of demonstrations."""
+        side = self.encoder.image_size
+        return DataConfig(
+            **dict(selection),
+            cameras=self.cameras,
+            image_size=(side, side),
+            horizon_s=self.tau,
+            rounding=self.rounding,
+        )
 
     @preset
     @classmethod
@@ -125,12 +115,7 @@ class LaWMConfig(Config):
     @classmethod
     def release(cls) -> LaWMConfig:
         """As the released configuration has it."""
-        return cls(
-            recon="smooth_l1",
-            beta=5e-5,
-            aux="delta",
-            data=PAPER_DATA.model_copy(update={"horizon_s": 1.6, "rounding": "floor"}),
-        )
+        return cls(recon="smooth_l1", beta=5e-5, aux="delta", tau=1.6, rounding="floor")
 
     @preset
     @classmethod
@@ -147,7 +132,7 @@ class LaWMConfig(Config):
             aux_hidden=64,
             state_dim=16,
             embodiments=4,
-            data=TINY_DATA,
+            tau=0.8,
         )
 
 
@@ -189,8 +174,12 @@ class LaWAMConfig(Config):
         lawm: Stage 1; the sizes and the encoder must be those it was trained with.
         backbone: The vision-language backbone.
         expert: The action expert.
-        data: What is read. The horizon τ of chunk and subgoal, `data.horizon_s`, is 1.2 s in the
-            paper and 0.4 s in the release on LIBERO, which is 8 actions at 20 Hz.
+        cameras: Cameras by the suite's names; the first is the primary one.
+        tau: Horizon τ of chunk and subgoal in seconds (paper: 1.2; release: 0.4 on LIBERO, which is
+            8 actions at 20 Hz).
+        rounding: How τ · Hz becomes a number of steps (Eq. 6: round; release: floor).
+        chunk: Actions that training chunks are padded to (release: 50); None for the horizon's
+            steps at the highest frequency that is read.
         aggregation_heads: Heads of the query aggregation (release: 8).
         use_lawm: Without, there is no world model and the expert sees no subgoal tokens (paper's
             ablation "w/o WM").
@@ -219,7 +208,10 @@ class LaWAMConfig(Config):
     lawm: LaWMConfig = LaWMConfig()
     backbone: BackboneConfig = Qwen3VLConfig()
     expert: ExpertConfig = ExpertConfig()
-    data: DataConfig = PAPER_DATA
+    cameras: tuple[str, ...] = Field(("agentview", "robot0_eye_in_hand"), min_length=1)
+    tau: float = Field(1.2, gt=0)
+    rounding: Rounding = "round"
+    chunk: int | None = Field(50, ge=1)
     aggregation_heads: int = Field(8, ge=1)
     use_lawm: bool = True
     distill: bool = True
@@ -244,8 +236,23 @@ class LaWAMConfig(Config):
                 f"aggregation_heads ({self.aggregation_heads}) must divide lawm.latent_dim "
                 f"({self.lawm.latent_dim})"
             )
-        check_image_size(self.data, self.lawm.encoder)
         return self
+
+    def windows(self, selection: SelectionConfig) -> DataConfig:
+        """What training windows look like, over a selection of demonstrations."""
+        side = self.lawm.encoder.image_size
+        return DataConfig(
+            **dict(selection),
+            cameras=self.cameras,
+            image_size=(side, side),
+            horizon_s=self.tau,
+            rounding=self.rounding,
+            chunk=self.chunk,
+        )
+
+    def steps(self, control_hz: float) -> int:
+        """Actions within the horizon at a control frequency."""
+        return horizon_steps(self.tau, control_hz, self.rounding)
 
     @property
     def needs_lawm(self) -> bool:
@@ -265,7 +272,8 @@ class LaWAMConfig(Config):
         return cls(
             lawm=LaWMConfig.release(),
             expert=ExpertConfig(time_code="per_layer"),
-            data=PAPER_DATA.model_copy(update={"horizon_s": 0.4, "rounding": "floor"}),
+            tau=0.4,
+            rounding="floor",
         )
 
     @preset
@@ -273,9 +281,10 @@ class LaWAMConfig(Config):
     def tiny(cls) -> LaWAMConfig:
         """On two CPU cores.
 
-        The code of time counts in control steps of 20 Hz rather than in seconds, because a small
-        network trained briefly must tell neighbouring actions apart; it still depends on
-        physical time alone.
+        The horizon is twice the release's on LIBERO, so that subgoals differ from what is seen and
+        half of a chunk of 16 can be executed. The code of time counts in control steps of 20 Hz
+        rather than in seconds, because a small network trained briefly must tell neighbouring
+        actions apart; it still depends on physical time alone.
         """
         return cls(
             lawm=LaWMConfig.tiny(),
@@ -291,7 +300,8 @@ class LaWAMConfig(Config):
                 time_code="per_layer",
                 time_unit=0.05,
             ),
-            data=TINY_DATA,
+            tau=0.8,
+            chunk=None,
             aggregation_heads=4,
             state_dim=16,
             lr_scale_backbone=1.0,

@@ -22,7 +22,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wambench.errors import UsageError
-from wambench_policies.data.config import horizon_steps
 from wambench_policies.lawam.action_expert import ActionExpert, Chunk, Context
 from wambench_policies.lawam.config import LaWAMConfig, LaWMConfig
 from wambench_policies.lawam.lawm import InverseDynamics, WorldModel
@@ -73,7 +72,7 @@ class LaWAM(nn.Module):
         self.encoder = build_encoder(config.lawm.encoder)
         grid, dim = self.encoder.grid, self.encoder.dim
         self.backbone = build_backbone(
-            config.backbone, cameras=len(config.data.cameras), grid=grid, token_dim=dim
+            config.backbone, cameras=len(config.cameras), grid=grid, token_dim=dim
         )
         self.aggregation = QueryAggregation(
             config.lawm.latent_dim, self.backbone.dim, config.aggregation_heads
@@ -95,11 +94,11 @@ class LaWAM(nn.Module):
         """
         features, images = batch.get("features"), batch.get("images")
         seen = features if features is not None else images
-        if seen is None or seen.shape[1] != len(self.config.data.cameras):
+        if seen is None or seen.shape[1] != len(self.config.cameras):
             count = "no" if seen is None else seen.shape[1]
             raise UsageError(
-                f"The policy looks through {len(self.config.data.cameras)} cameras "
-                f"({', '.join(self.config.data.cameras)}), the batch has {count}."
+                f"The policy looks through {len(self.config.cameras)} cameras "
+                f"({', '.join(self.config.cameras)}), the batch has {count}."
             )
         if features is None:
             shown = images if self.backbone.uses_features else images[:, :1]
@@ -180,13 +179,10 @@ class LaWAM(nn.Module):
         """(B, K) which actions are within the horizon at each control frequency."""
         if noise.is_meta:
             return torch.ones(noise.shape[:2], dtype=torch.bool, device=noise.device)
-        data = self.config.data
-        steps = [
-            horizon_steps(data.horizon_s, hz, data.rounding) for hz in control_hz.double().tolist()
-        ]
+        steps = [self.config.steps(hz) for hz in control_hz.double().tolist()]
         if max(steps) > noise.shape[1]:
             raise UsageError(
-                f"The horizon of {data.horizon_s} s has {max(steps)} actions at "
+                f"The horizon of {self.config.tau} s has {max(steps)} actions at "
                 f"{control_hz.max().item():g} Hz, the noise is for {noise.shape[1]}.",
                 "Draw noise for a longer chunk.",
             )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+pytest.importorskip("torch", reason="learned policies need torch")
+
 from wambench.errors import UsageError
-from wambench_policies.data.config import horizon_steps
+from wambench_policies.data.config import SelectionConfig
 from wambench_policies.lawam.config import LaWAMConfig, LaWMConfig
+from wambench_policies.nn.encoders.pretraining import TinyEncoderPretrainingConfig
 
 
 @pytest.mark.parametrize("kind", [LaWMConfig, LaWAMConfig])
@@ -22,14 +25,14 @@ def test_the_release_differs_from_the_paper_where_the_facts_say_so():
         "recon": ("l2", "smooth_l1"),
         "beta": (1e-5, 5e-5),
         "aux": ("state", "delta"),
-        "data.horizon_s": (1.2, 1.6),
-        "data.rounding": ("round", "floor"),
+        "tau": (1.2, 1.6),
+        "rounding": ("round", "floor"),
     }
     differences = LaWAMConfig.paper().differences(LaWAMConfig.release())
     assert {key: v for key, v in differences.items() if not key.startswith("lawm.")} == {
         "expert.time_code": ("input", "per_layer"),
-        "data.horizon_s": (1.2, 0.4),
-        "data.rounding": ("round", "floor"),
+        "tau": (1.2, 0.4),
+        "rounding": ("round", "floor"),
     }
 
 
@@ -42,8 +45,8 @@ def test_the_tiny_preset_has_the_switches_of_the_method():
 
 def test_horizons_are_eight_actions_in_the_release_and_sixteen_in_tiny():
     for config, steps in ((LaWAMConfig.release(), 8), (LaWAMConfig.tiny(), 16)):
-        assert horizon_steps(config.data.horizon_s, 20.0, config.data.rounding) == steps
-        assert steps <= config.data.chunk
+        assert config.steps(20.0) == steps
+    assert [LaWAMConfig.paper().steps(hz) for hz in (5, 10, 20)] == [6, 12, 24]
 
 
 def test_wrong_presets_and_keys_are_errors_that_name_near_ones():
@@ -56,10 +59,23 @@ def test_wrong_presets_and_keys_are_errors_that_name_near_ones():
 
 
 def test_values_that_do_not_fit_each_other_are_refused():
-    with pytest.raises(UsageError, match=r"reads images of 128 x 128.* 64 x 64"):
-        LaWAMConfig.tiny().with_overrides({"data.image_size": "64,64"})
     with pytest.raises(UsageError, match="must divide"):
         LaWAMConfig.tiny().with_overrides({"aggregation_heads": "3"})
+
+
+def test_windows_are_what_the_model_decides_over_what_was_selected():
+    selection = SelectionConfig(control_hz=(5.0, 20.0), train_init="0-39")
+    windows = LaWAMConfig.tiny().windows(selection)
+    assert windows.image_size == (128, 128)
+    assert windows.horizon_s == 0.8
+    assert windows.chunk is None
+    assert len(windows.cameras) == 2
+    for config in (LaWMConfig.release(), TinyEncoderPretrainingConfig.tiny()):
+        windows = config.windows(selection)
+        assert windows.control_hz == (5.0, 20.0)
+        assert windows.train_init == "0-39"
+        assert windows.horizon_s == config.tau
+        assert windows.image_size == (config.encoder.image_size,) * 2
 
 
 def test_stage_one_is_needed_unless_nothing_is_taken_from_it():

@@ -353,7 +353,7 @@ def test_a_stage_one_of_another_structure_is_refused_by_name():
     other = small_config(lawm__latent_dim="16", lawm__encoder__dim="24").lawm
     with pytest.raises(UsageError, match=r"lawm\.latent_dim is 16 there and 8 here"):
         LaWAMObjective(config).load_lawm(other, LaWM(other).state_dict())
-    trained_otherwise = small_config(lawm__beta="0.1", lawm__data__horizon_s="0.4").lawm
+    trained_otherwise = small_config(lawm__beta="0.1", lawm__tau="0.4").lawm
     LaWAMObjective(config).load_lawm(trained_otherwise, LaWM(trained_otherwise).state_dict())
     with pytest.raises(UsageError, match="Stage 1 does not fit"):
         LaWAMObjective(config).load_lawm(config.lawm, {})

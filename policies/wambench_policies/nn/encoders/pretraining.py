@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from wambench_policies.data.config import DataConfig
+from wambench_policies.data.config import DataConfig, SelectionConfig
 from wambench_policies.nn.adaln import plain_norm
 from wambench_policies.nn.config import Config, preset
 from wambench_policies.nn.embodiment import NO_ROBOT
@@ -41,7 +41,9 @@ class TinyEncoderPretrainingConfig(Config):
 
     Attributes:
         encoder: The network.
-        data: What is read.
+        cameras: Cameras by the suite's names; the first is the primary one.
+        tau: Seconds between the two frames.
+        chunk: Actions K between them that the inverse dynamics predicts.
         action_dim: Width A of an action.
         state_dim: Width S of proprioception.
         token_dropout: Share of tokens that are dropped before pixels are painted.
@@ -54,7 +56,9 @@ class TinyEncoderPretrainingConfig(Config):
     """
 
     encoder: TinyEncoderConfig = TinyEncoderConfig()
-    data: DataConfig = DataConfig(image_size=(128, 128), horizon_s=0.8, chunk=16)
+    cameras: tuple[str, ...] = Field(("agentview", "robot0_eye_in_hand"), min_length=1)
+    tau: float = Field(0.8, gt=0)
+    chunk: int = Field(16, ge=1)
     action_dim: int = Field(7, ge=1)
     state_dim: int = Field(8, ge=1)
     token_dropout: float = Field(0.15, ge=0, lt=1)
@@ -64,6 +68,17 @@ class TinyEncoderPretrainingConfig(Config):
     action_weight: float = Field(0.05, ge=0)
     state_weight: float = Field(0.05, ge=0)
     weight_decay: float = Field(1e-4, ge=0)
+
+    def windows(self, selection: SelectionConfig) -> DataConfig:
+        """What training windows look like, over a selection of demonstrations."""
+        side = self.encoder.image_size
+        return DataConfig(
+            **dict(selection),
+            cameras=self.cameras,
+            image_size=(side, side),
+            horizon_s=self.tau,
+            chunk=self.chunk,
+        )
 
     @preset
     @classmethod
@@ -149,13 +164,11 @@ class TinyEncoderPretraining(nn.Module):
         self.network = TinyNetwork(encoder)
         self.dropped = nn.Parameter(torch.zeros(encoder.dim))
         self.decoder = PixelDecoder(encoder.dim, grid)
-        self.inverse = Readout(2 * encoder.dim, grid, config.data.chunk * config.action_dim)
-        self.proprioception = Readout(
-            len(config.data.cameras) * encoder.dim, grid, config.state_dim
-        )
+        self.inverse = Readout(2 * encoder.dim, grid, config.chunk * config.action_dim)
+        self.proprioception = Readout(len(config.cameras) * encoder.dim, grid, config.state_dim)
         half = encoder.image_size // 2
         self.register_buffer(
-            "mean_pictures", torch.zeros(MEAN_SLOTS, len(config.data.cameras), 3, half, half)
+            "mean_pictures", torch.zeros(MEAN_SLOTS, len(config.cameras), 3, half, half)
         )
         self.register_buffer("mean_counts", torch.zeros(MEAN_SLOTS))
 
@@ -178,7 +191,7 @@ class TinyEncoderPretraining(nn.Module):
         robot = batch["embodiment"] != NO_ROBOT
         actions = self.inverse(torch.cat([primary, last], dim=-1))
         inverse = masked_mse(
-            actions.unflatten(1, (config.data.chunk, config.action_dim)),
+            actions.unflatten(1, (config.chunk, config.action_dim)),
             batch["actions"],
             batch["action_mask"] & robot[:, None],
         )
