@@ -200,6 +200,20 @@ def test_different_seeds_are_compared_by_totals_when_asked(make_run: MakeRun) ->
     assert 0 < low < 0.4 < high
 
 
+def test_a_policy_called_like_the_folder_of_a_run_is_not_lost(
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_run("random", spread(8), policy="mine", weights=1)
+    make_run("mine", spread(12), policy="mine", weights=2)
+    make_run("other", spread(16), policy="random")
+    runs = [RunDirectory(Path(name)) for name in ("random", "mine", "other")]
+    for run, checkpoint in zip(runs, "ab", strict=False):
+        run.info.provenance["policy"] = {"checkpoint": checkpoint}
+    contestants = compare_runs(runs).contestants
+    assert {c.name: c.successes for c in contestants} == {"random": 40, "mine": 60, "other": 80}
+
+
 # ---- refusals --------------------------------------------------------------------------------
 
 
@@ -224,6 +238,20 @@ def test_runs_with_other_numbers_of_trials_are_not_paired(make_run: MakeRun) -> 
     with pytest.raises(UsageError, match="20 trials per task, the other 10"):
         compare_runs(runs)
     assert compare_runs(runs, unpaired=True).differences[0].difference == 0
+
+
+@pytest.mark.parametrize("unpaired", [False, True])
+def test_an_episode_that_two_runs_of_a_policy_share_is_not_counted_twice(
+    make_run: MakeRun, unpaired: bool
+) -> None:
+    """The first trials of a longer run have the same seeds as those of a shorter one."""
+    runs = [
+        make_run(f"{policy}{trials}", spread(solved, trials), policy=policy)
+        for policy, solved in (("a", 5), ("b", 9))
+        for trials in (10, 20)
+    ]
+    with pytest.raises(UsageError, match=r"50 episodes in common.*counted twice"):
+        compare_runs(runs, unpaired=unpaired)
 
 
 @pytest.mark.parametrize("outcome", [None, "env_error", "policy_error"])

@@ -32,7 +32,7 @@ from wambench.stats.unpaired import EXACT_TABLES, barnard_test, newcombe_interva
 Interval = tuple[float, float]
 Records = dict[Path, dict[str, EpisodeRecord]]
 EpisodeId = tuple[str, int, int]
-"""Manifest hash, task and trial: the same for two policies exactly when the episode is."""
+"""Manifest hash, task and trial: the same for two policies that ran the same manifest."""
 
 PAIRED_DIFFERENCE = "these tasks: adjusted Wald (Bonett-Price) with the variance within tasks"
 UNPAIRED_DIFFERENCE = "Newcombe's hybrid score interval of the pooled counts"
@@ -266,6 +266,8 @@ def compare_runs(
         if not same_tasks(runs[0], run):
             raise _refusal(runs[0], run, "Compare runs on the same tasks of the same backend.")
     groups = _by_policy(runs)
+    for group in groups:
+        _check_nothing_twice(group)
     if not unpaired:
         _check_same_episodes(groups)
     records = {run.path: complete_records(run) for run in runs}
@@ -333,6 +335,22 @@ def _identity(run: RunDirectory) -> str:
     return json.dumps(facts, sort_keys=True)
 
 
+def _check_nothing_twice(group: Sequence[RunDirectory]) -> None:
+    """Refuses runs of one policy that have episodes in common.
+
+    An episode's seed does not depend on the number of trials, so the first episodes of a longer run
+    are those of a shorter one. Taken together they would count as independent, and are the same.
+    """
+    for run, other in combinations(group, 2):
+        shared = len({*run.manifest.episodes} & {*other.manifest.episodes})
+        if shared:
+            raise UsageError(
+                f"{run.path} and {other.path} are runs of one policy and have {shared} episodes in "
+                "common, which would be counted twice.",
+                "Leave one of them out, or run them with different seeds.",
+            )
+
+
 def _check_same_episodes(groups: Sequence[Sequence[RunDirectory]]) -> None:
     first = groups[0]
     for group in groups[1:]:
@@ -361,9 +379,11 @@ def _count_runs(group: Sequence[RunDirectory]) -> str:
 def _named(groups: Sequence[Sequence[RunDirectory]]) -> dict[str, tuple[RunDirectory, ...]]:
     """The policy's name where it says which is meant, else the run directory's."""
     policies = [group[0].info.config.policy for group in groups]
+    paths = [group[0].path.as_posix() for group in groups]
     names: dict[str, tuple[RunDirectory, ...]] = {}
     for policy, group in zip(policies, groups, strict=True):
-        name = policy if policies.count(policy) == 1 else group[0].path.as_posix()
+        own = policies.count(policy) == 1 and policy not in paths
+        name = policy if own else group[0].path.as_posix()
         names[name] = tuple(group)
     return names
 
