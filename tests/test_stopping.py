@@ -264,6 +264,9 @@ def test_an_undecided_run_goes_to_the_end_and_says_so(
         (("--against", "WEAK", "--seed", "4"), "run seed 3, the other 4"),
         (("--against", "WEAK", "--tasks", "0,2"), "all tasks, the other tasks 0, 2"),
         (("--against", "nowhere"), "holds no run"),
+        (("--against", "WEAK", "--level", "95"), "Use for example 0.95"),
+        (("--level", "0.9"), "--level is that of a comparison"),
+        (("--against", "WEAK", "--suite", "example_reach"), "Name a run on the same suite"),
     ],
 )
 def test_a_comparison_that_cannot_be_made_is_refused_before_anything_runs(
@@ -297,6 +300,29 @@ def test_a_rule_cannot_be_made_after_outcomes_were_seen(wambench: Run, weak: Pat
     process = wambench("eval", "--resume", weak, "--stop-when-decided", "--against", weak)
     assert process.returncode == 2
     assert "guarantees nothing" in process.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--against", "OTHER"), "1 trials per task, the other 40"),
+        (("--against", "WEAK"), "cannot be compared with itself"),
+        (("--level", "0.9"), "--level is that of a comparison"),
+    ],
+)
+def test_a_run_goes_on_only_when_it_can_be_compared_as_asked(
+    wambench: Run, weak: Path, tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    other = tmp_path / "other"
+    start_run(request(other, seed=4, trials=1), Execution(workers=1))
+    run = shutil.copytree(weak, tmp_path / "run")
+    lines = (run / "episodes.jsonl").read_text().splitlines(keepends=True)
+    (run / "episodes.jsonl").write_text("".join(lines[:-1]))
+    paths = {"OTHER": other, "WEAK": run}
+    process = wambench("eval", "--resume", run, *(paths.get(o, o) for o in options))
+    assert process.returncode == 2
+    assert said in process.stderr
+    assert (run / "episodes.jsonl").read_text() == "".join(lines[:-1]), "nothing was run"
 
 
 def test_a_baseline_with_episodes_missing_is_refused(weak: Path, tmp_path: Path) -> None:

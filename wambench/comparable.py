@@ -10,6 +10,19 @@ from wambench.results.record import EpisodeRecord
 from wambench.results.run import RunConfig, RunDirectory
 
 
+def check_level(confidence: float) -> None:
+    """Refuses a `--level` that is none.
+
+    Raises:
+        UsageError: It is not from 0.5 to below 1.
+    """
+    if not 0.5 <= confidence < 1:
+        raise UsageError(
+            f"--level {confidence:g} is not a confidence level from 0.5 to below 1.",
+            "Use for example 0.95: at most 5 % wrong decisions.",
+        )
+
+
 def complete_records(run: RunDirectory) -> dict[str, EpisodeRecord]:
     """The records of a run that has an outcome for every episode of its manifest.
 

@@ -13,7 +13,13 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from wambench.comparable import complete_records, difference_of_episodes, same_tasks, unlike
+from wambench.comparable import (
+    check_level,
+    complete_records,
+    difference_of_episodes,
+    same_tasks,
+    unlike,
+)
 from wambench.errors import UsageError
 from wambench.results.record import EpisodeRecord
 from wambench.results.run import RunDirectory
@@ -256,11 +262,7 @@ def compare_runs(
     Raises:
         UsageError: The runs cannot be compared; it says why.
     """
-    if not 0.5 <= confidence < 1:
-        raise UsageError(
-            f"--level {confidence:g} is not a confidence level from 0.5 to below 1.",
-            "Use for example 0.95.",
-        )
+    check_level(confidence)
     _check_number(runs)
     for run in runs[1:]:
         if not same_tasks(runs[0], run):

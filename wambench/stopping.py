@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from wambench.comparable import complete_records, difference_of_episodes
+from wambench.comparable import check_level, complete_records, difference_of_episodes
 from wambench.errors import UsageError
 from wambench.manifest import Manifest, rounds
 from wambench.results.record import EpisodeRecord
@@ -31,11 +31,7 @@ def make_rule(against: RunDirectory, confidence: float, margin: float | None) ->
     Raises:
         UsageError: The level or the margin is out of range.
     """
-    if not 0.5 <= confidence < 1:
-        raise UsageError(
-            f"--level {confidence:g} is not a confidence level from 0.5 to below 1.",
-            "Use for example 0.95: at most 5 % wrong decisions.",
-        )
+    check_level(confidence)
     if margin is not None and not 0 < margin < 1:
         raise UsageError(
             f"--margin {margin:g} is not a difference of rates between 0 and 1.",
@@ -67,7 +63,9 @@ def baseline_run(path: Path, config: RunConfig, manifest: Manifest) -> RunDirect
         why = difference_of_episodes(other.info.config, config)
         raise UsageError(
             f"The run cannot be compared with {path}: {why}.",
-            "Leave out --trials, --seed, --tasks and --backend: they are then taken from that run.",
+            "Leave out --trials, --seed, --tasks and --backend: they are then taken from that run."
+            if other.info.config.suite == config.suite
+            else "Name a run on the same suite.",
         )
     complete_records(other)
     return other
@@ -82,12 +80,14 @@ def check_repeated(
 ) -> None:
     """Refuses options given with --resume that would change the stopping rule of a run.
 
-    A rule that is made or changed after outcomes were seen guarantees nothing.
+    A rule that is made or changed after outcomes were seen guarantees nothing. Where there is none,
+    the other run must be one that this one can be compared with when it has ended.
 
     Raises:
-        UsageError: They differ from the run's rule.
+        UsageError: They differ from the run's rule, or the runs cannot be compared.
     """
-    rule = RunDirectory(path).info.stopping
+    run = RunDirectory(path)
+    rule = run.info.stopping
     if rule is None:
         if stop is not None or margin is not None:
             raise UsageError(
@@ -95,6 +95,8 @@ def check_repeated(
                 "seen guarantees nothing.",
                 "Resume it without, and compare the finished runs with `wambench compare`.",
             )
+        if against is not None:
+            _check_comparable(run, RunDirectory(against))
         return
     for option, given, stored in (
         ("--level", confidence, rule.confidence),
@@ -111,6 +113,19 @@ def check_repeated(
                 "changed after outcomes were seen guarantees nothing.",
                 "Leave that option out.",
             )
+
+
+def _check_comparable(run: RunDirectory, other: RunDirectory) -> None:
+    """Refuses to go on with a run that cannot be compared with the other when it has ended."""
+    if other.path.resolve() == run.path.resolve():
+        raise UsageError(f"{run.path} cannot be compared with itself.", "Name another run.")
+    if other.manifest.digest != run.manifest.digest:
+        why = difference_of_episodes(other.info.config, run.info.config)
+        raise UsageError(
+            f"{run.path} cannot be compared with {other.path}: {why}.",
+            "Name a run of the same episodes, or leave --against out.",
+        )
+    complete_records(other)
 
 
 class Referee:

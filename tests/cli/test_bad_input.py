@@ -51,6 +51,12 @@ def test_a_request_that_cannot_work_is_refused(
     assert said in one_line(wambench(*EVAL, "--out", "run", *arguments))
 
 
+def test_a_checkpoint_given_twice_is_refused_by_collect_as_well(wambench: Run) -> None:
+    twice = ("--checkpoint", "a", "--policy-arg", "checkpoint=b")
+    for command in (EVAL, ("collect", *EVAL[1:5])):
+        assert "given twice" in one_line(wambench(*command, "--out", "run", *twice))
+
+
 def test_a_corrupt_checkpoint_is_refused_before_anything_is_written(
     wambench: Run, tmp_path: Path
 ) -> None:

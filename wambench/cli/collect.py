@@ -12,7 +12,7 @@ from rich.console import Console
 from tqdm import tqdm
 
 from wambench.cli.eval import EXIT_INCOMPLETE, EXIT_INTERRUPTED
-from wambench.cli.options import parse_assignments, parse_indices
+from wambench.cli.options import parse_indices, policy_arguments
 from wambench.cli.terminal import console as make_console
 from wambench.results.record import EpisodeRecord
 from wambench.runner.scheduler import Limits
@@ -131,16 +131,13 @@ def collect(
     from wambench.evaluate import Execution
 
     console = make_console()
-    arguments = parse_assignments(policy_arg or [])
-    if checkpoint is not None:
-        arguments["checkpoint"] = checkpoint
     request = CollectRequest(
         policy=policy,
         suite=suite,
         out=out,
         episodes=episodes,
         backend=backend,
-        policy_arguments=arguments,
+        policy_arguments=policy_arguments(checkpoint, policy_arg),
         seed=seed,
         tasks=None if tasks is None else parse_indices(tasks),
         cameras=None if cameras is None else tuple(cameras.split(",")),

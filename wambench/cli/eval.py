@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from tqdm import tqdm
 
-from wambench.cli.options import parse_assignments, parse_indices
+from wambench.cli.options import parse_indices, policy_arguments
 from wambench.cli.terminal import console as make_console
 from wambench.errors import UsageError
 from wambench.results.record import EpisodeRecord
@@ -161,7 +161,7 @@ def evaluate(
             "seed": seed,
             "tasks": None if tasks is None else parse_indices(tasks),
             "backend": None if backend == "auto" else backend,
-            "policy_arguments": _policy_arguments(checkpoint, policy_arg) or None,
+            "policy_arguments": policy_arguments(checkpoint, policy_arg) or None,
             "allow_unpinned": allow_unpinned or None,
         }.items()
         if value is not None
@@ -181,6 +181,7 @@ def evaluate(
             if out is not None and out.resolve() != resume.resolve():
                 raise UsageError("--resume and --out name different folders.", "Give one of them.")
             directory = resume
+            _check_level(level, against is not None or _has_rule(resume))
             check_repeated(resume, against, stop_when_decided, level, margin)
             run = resume_run(resume, given, execution)
         else:
@@ -188,6 +189,7 @@ def evaluate(
                 missing = "--policy" if policy is None else "--suite"
                 raise UsageError(f"{missing} is missing.", "See `wambench eval --help`.")
             directory = out or _default_out(policy, suite)
+            _check_level(level, against is not None)
             if against is not None:
                 given = _episodes_of(against) | given
             request = Request(
@@ -229,6 +231,25 @@ def evaluate(
         _compare(against, run, DEFAULT_CONFIDENCE if level is None else level, console)
 
 
+def _check_level(level: float | None, compared: bool) -> None:
+    """Refuses a level that is none, or that nothing would be compared at."""
+    from wambench.comparable import check_level
+
+    if level is not None:
+        check_level(level)
+        if not compared:
+            raise UsageError(
+                "--level is that of a comparison, and this run is compared with none.",
+                "Name the other run with --against, or leave --level out.",
+            )
+
+
+def _has_rule(run: Path) -> bool:
+    from wambench.results.run import RunDirectory
+
+    return RunDirectory(run).info.stopping is not None
+
+
 def _compare(against: Path, run: RunDirectory, level: float, console: Console) -> None:
     """Prints the comparison of a run that has gone to its end as planned."""
     from wambench.compare import compare_runs
@@ -244,15 +265,6 @@ def _episodes_of(run: Path) -> dict[str, Any]:
 
     config = RunDirectory(run).info.config
     return config.model_dump(include={"trials", "seed", "tasks", "backend"})
-
-
-def _policy_arguments(checkpoint: str | None, policy_arg: list[str] | None) -> dict[str, Any]:
-    arguments = parse_assignments(policy_arg or [])
-    if checkpoint is not None:
-        if "checkpoint" in arguments:
-            raise UsageError("The checkpoint is given twice.", "Use --checkpoint only.")
-        arguments["checkpoint"] = checkpoint
-    return arguments
 
 
 def _default_out(policy: str, suite: str) -> Path:

@@ -50,6 +50,16 @@ def parse_settings(texts: Sequence[str], option: str) -> dict[str, str]:
     return values
 
 
+def policy_arguments(checkpoint: str | None, assignments: Sequence[str] | None) -> dict[str, Any]:
+    """The policy's arguments from `--checkpoint` and every `--policy-arg`."""
+    arguments = parse_assignments(assignments or [])
+    if checkpoint is not None:
+        if "checkpoint" in arguments:
+            raise UsageError("The checkpoint is given twice.", "Use --checkpoint only.")
+        arguments["checkpoint"] = checkpoint
+    return arguments
+
+
 def parse_indices(text: str) -> list[int]:
     """`"0,3,5-7"` as `[0, 3, 5, 6, 7]`."""
     indices: list[int] = []

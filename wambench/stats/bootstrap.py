@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 RESAMPLES = 10_000
-"""Resamples of the tasks; with other seeds, the bounds repeat to about half a percentage point for 30
-tasks and one or two for 10 tasks."""
+"""Resamples of the tasks. With other seeds, the bounds repeat to about half a percentage point for
+30 tasks, and to one or two for 10."""
 
 SEED = 0
 """Seed of the resampling: the same records give the same bounds."""
