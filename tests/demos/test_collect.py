@@ -233,6 +233,40 @@ def test_dying_between_a_tasks_file_and_the_removal_of_its_parts_doubles_nothing
         collect(request(tmp_path / "died"), Execution(workers=1))
 
 
+def test_demonstrations_of_another_origin_are_not_mixed_in(tmp_path: Path) -> None:
+    """Their files have the same names, and their trials the same numbers."""
+    collect(request(tmp_path / "first", seed=5), Execution(workers=1))
+    (tmp_path / "second").mkdir()
+    for file in (tmp_path / "first").glob("*.hdf5"):
+        file.rename(tmp_path / "second" / file.name)
+    with pytest.raises(UsageError, match="no collection there has recorded"):
+        collect(request(tmp_path / "second"), Execution(workers=1))
+    assert not (tmp_path / "second" / "collection.json").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
+def test_a_full_disk_is_said_in_one_line_and_loses_nothing(wambench: Run, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(small)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        command = ("collect", "--suite", "example_reach", "--policy", "example_go_to_target")
+        options = ("--episodes", "20", "--tasks", "0", "--image-size", "16", "--workers", "1")
+        process = wambench(*command, *options, "--out", small / "data")
+        assert process.returncode == 2
+        error = process.stderr[process.stderr.index("error:") :]
+        assert "No space left on device. Free space" in error
+        assert error.count("\n") == 1
+        assert len(Hdf5Source(small / "data").demos) == len(Collection(small / "data").records())
+        subprocess.run(["mount", "-o", "remount,size=5m", str(small)], check=True)
+        assert wambench(*command, *options, "--out", small / "data").returncode == 0
+        assert len(Hdf5Source(small / "data").demos) == 20
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
 def test_failures_are_replaced_by_further_trials_until_the_trials_are_spent(
     wambench: Run, tmp_path: Path
 ) -> None:

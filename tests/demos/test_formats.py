@@ -28,7 +28,8 @@ from wambench.demos.convert import convert
 from wambench.demos.dataset import open_source
 from wambench.demos.hdf5 import ATTRIBUTE, FileFacts, Hdf5Source, orient
 from wambench.demos.hdf5_writer import DemoFile, write_episode
-from wambench.demos.lerobot import LeRobotSource, decode_attributes, encode_attributes
+from wambench.demos.lerobot import SIDECAR, LeRobotSource, decode_attributes, encode_attributes
+from wambench.demos.lerobot_writer import Feature, LeRobotWriter
 from wambench.errors import DataError
 from wambench.report.video import write_mp4
 
@@ -381,6 +382,48 @@ def test_upstream_files_convert_with_their_rows_put_right(tmp_path: Path) -> Non
             assert np.array_equal(one["pixels"]["agentview"], other["pixels"]["agentview"])
             assert np.array_equal(one["actions"], other["actions"])
             assert np.array_equal(one["agent_pos"], other["agent_pos"])
+        facts = ("suite", "backend", "task", "task_name", "instruction", "embodiment", "success")
+        for one, other in zip(before.demos, after.demos, strict=True):
+            assert [getattr(one, f) for f in facts] == [getattr(other, f) for f in facts], made
+
+
+def plain_lerobot(path: Path, instructions: list[str]) -> None:
+    """A LeRobot dataset of somebody else, with one episode of two rows per instruction."""
+    with LeRobotWriter(path, {"action": Feature("float32", (2,))}, 10, "arm") as writer:
+        for number, instruction in enumerate(instructions):
+            writer.add(instruction, {"action": np.full((2, 2), number, np.float32)}, {}, {"_": ""})
+    (path / SIDECAR).unlink()
+
+
+def test_every_instruction_gets_a_file_of_its_own_whatever_letters_it_is_written_in(
+    tmp_path: Path,
+) -> None:
+    wanted = ["Put it", "把碗放下", "put it!", "把盘子放下", "put it 2", "Put it", "x" * 300]
+    plain_lerobot(tmp_path / "le", wanted)
+    convert(tmp_path / "le", tmp_path / "h5")
+    source = open_source(tmp_path / "h5")
+    found = [(d.instruction, source.actions(i, 0, 1)[0, 0]) for i, d in enumerate(source.demos)]
+    assert sorted(found) == sorted((text, number) for number, text in enumerate(wanted))
+    assert len(list((tmp_path / "h5").iterdir())) == 6
+
+
+def test_what_a_killed_conversion_left_gets_into_no_other_dataset(tmp_path: Path) -> None:
+    plain_lerobot(tmp_path / "le", ["one", "two"])
+    left = tmp_path / "h5.partial"
+    left.mkdir()
+    (left / "stale_demo.hdf5").write_bytes(b"of something else")
+    convert(tmp_path / "le", tmp_path / "h5")
+    assert sorted(f.name for f in (tmp_path / "h5").iterdir()) == ["one_demo.hdf5", "two_demo.hdf5"]
+
+
+def test_a_conversion_that_fails_leaves_nothing_and_says_why(tmp_path: Path) -> None:
+    plain_lerobot(tmp_path / "le", ["one"])
+    next((tmp_path / "le" / "data").rglob("*.parquet")).write_bytes(b"damaged")
+    with pytest.raises(DataError, match="incomplete"):
+        convert(tmp_path / "le", tmp_path / "h5")
+    with pytest.raises(DataError, match="Cannot write to"):
+        convert(tmp_path / "le", Path("/proc/nowhere/h5"))
+    assert [f.name for f in tmp_path.iterdir()] == ["le"]
 
 
 def test_pictures_with_channels_first_are_turned(tmp_path: Path) -> None:

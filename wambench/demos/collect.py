@@ -27,7 +27,7 @@ from wambench.demos.collection import (
     collection_manifest,
     keeps,
 )
-from wambench.demos.hdf5 import EPISODES, Hdf5Source
+from wambench.demos.hdf5 import EPISODES, Hdf5Source, hdf5_files
 from wambench.demos.hdf5_writer import assemble
 from wambench.demos.recording import RecordingRequest, episode_file
 from wambench.errors import RunDirectoryError, UsageError
@@ -161,6 +161,13 @@ def _existing(path: Path) -> Collection | None:
         return Collection(path)
     if (path / "run.json").exists() or (path / "meta" / "info.json").exists():
         raise UsageError(f"{path} holds something else than a collection.", "Choose another --out.")
+    if path.is_dir() and hdf5_files(path):
+        # Trials of the same numbers would be taken for those of this collection.
+        raise UsageError(
+            f"{path} holds demonstrations that no collection there has recorded (it has no "
+            f"{Collection.info_file}).",
+            "Choose another --out.",
+        )
     return None
 
 

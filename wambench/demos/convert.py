@@ -15,8 +15,10 @@ first row, for which there is no observation, is left out.
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -39,6 +41,9 @@ from wambench.demos.lerobot_writer import Feature, LeRobotWriter
 from wambench.errors import DataError
 
 Format = Literal["lerobot", "hdf5"]
+
+_NAME = 200
+"""Most characters that a file's name takes from an instruction."""
 
 _OWN = ("timestamp", "frame_index", "episode_index", "index", "task_index")
 
@@ -120,8 +125,8 @@ def to_lerobot(source: Hdf5Source, out: Path) -> None:
                 arrays,
                 {image_key(camera): _pictures(source, demo, camera) for camera in info.cameras},
                 {
-                    "facts": group.parent.attrs.get(ATTRIBUTE, ""),
-                    "outcome": group.attrs.get(ATTRIBUTE, ""),
+                    "facts": json.dumps(asdict(source.facts(demo)), sort_keys=True),
+                    "outcome": group.attrs.get(ATTRIBUTE) or _outcome(info.success),
                     "file": place.path.name,
                     "group": place.group,
                     "file_attributes": encode_attributes(dict(group.parent.attrs)),
@@ -131,6 +136,11 @@ def to_lerobot(source: Hdf5Source, out: Path) -> None:
                     "convention": place.convention,
                 },
             )
+
+
+def _outcome(success: bool | None) -> str:
+    """What other people's files say about the end of a demonstration."""
+    return "" if success is None else json.dumps({"success": success})
 
 
 def _columns(source: Hdf5Source, demo: int) -> dict[str, _Column]:
@@ -218,29 +228,61 @@ def to_hdf5(source: LeRobotSource, out: Path) -> None:
     """Writes a LeRobot dataset as HDF5 files, one per task."""
     if out.exists():
         raise DataError(f"{out} exists already.", "Choose another --out, or remove it.")
-    files: dict[str, list[int]] = {}
-    for demo in range(len(source.demos)):
-        files.setdefault(_file_name(source, demo), []).append(demo)
     # Complete or not there, as a whole: the files are moved to their place at the end.
-    partial = out.with_name(out.name + ".partial")
-    partial.mkdir(parents=True, exist_ok=True)
-    for name, demos in files.items():
-        restored = [_restored(source, demo) for demo in demos]
-        with DemoFile(partial / name, restored[0].file_attributes) as file:
-            for demo, episode in zip(demos, restored, strict=True):
-                pictures = {
-                    stored: _oriented(source, demo, camera, episode.convention)
-                    for camera, stored in episode.cameras.items()
-                }
-                sizes = {source.demos[demo].cameras[camera] for camera in episode.cameras}
-                if len(sizes) > 1:
-                    raise DataError(
-                        f"{source.demos[demo].name} has pictures of different sizes: {sizes}.",
-                        "Such a dataset cannot be written as HDF5 yet.",
-                    )
-                shape = (*sizes.pop(), 3) if sizes else (0, 0, 3)
-                file.add(episode.arrays(source, demo), episode.attributes, pictures, shape)
-    partial.replace(out)
+    partial = out.with_name(f"{out.name}.{os.getpid()}.partial")
+    try:
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise DataError(f"Cannot write to {out}: {error.strerror}.") from error
+    try:
+        for name, demos in _files(source).items():
+            _write_file(source, partial / name, demos)
+        partial.replace(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _files(source: LeRobotSource) -> dict[str, list[int]]:
+    """The demonstrations of every file to be made, by its name.
+
+    A file is about one task. Instructions that differ only in what a name cannot hold (capitals,
+    signs, letters of other scripts) get a number.
+    """
+    names: dict[str, str] = {}
+    files: dict[str, list[int]] = {}
+    for demo, info in enumerate(source.demos):
+        row = source.origin(demo)
+        if row is not None:
+            name = Path(str(row["file"])).name
+        else:
+            if info.instruction not in names:
+                words = re.sub(r"[^a-z0-9]+", "_", info.instruction.lower()).strip("_")[:_NAME]
+                stem, number = words or "task", 1
+                while (name := f"{stem}{f'_{number}' * (number > 1)}_demo.hdf5") in names.values():
+                    number += 1
+                names[info.instruction] = name
+            name = names[info.instruction]
+        files.setdefault(name, []).append(demo)
+    return files
+
+
+def _write_file(source: LeRobotSource, path: Path, demos: Sequence[int]) -> None:
+    """Writes demonstrations into one file."""
+    restored = [_restored(source, demo) for demo in demos]
+    with DemoFile(path, restored[0].file_attributes) as file:
+        for demo, episode in zip(demos, restored, strict=True):
+            pictures = {
+                stored: _oriented(source, demo, camera, episode.convention)
+                for camera, stored in episode.cameras.items()
+            }
+            sizes = {source.demos[demo].cameras[camera] for camera in episode.cameras}
+            if len(sizes) > 1:
+                raise DataError(
+                    f"{source.demos[demo].name} has pictures of different sizes: {sizes}.",
+                    "Such a dataset cannot be written as HDF5 yet.",
+                )
+            shape = (*sizes.pop(), 3) if sizes else (0, 0, 3)
+            file.add(episode.arrays(source, demo), episode.attributes, pictures, shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,14 +311,6 @@ class _Restored:
             values = source.feature(demo, feature, 0, length)[:, : column.width]
             found[name] = values.astype(column.dtype).reshape(length, *column.shape)
         return found
-
-
-def _file_name(source: LeRobotSource, demo: int) -> str:
-    row = source.origin(demo)
-    if row is not None:
-        return str(row["file"])
-    words = re.sub(r"[^a-z0-9]+", "_", source.demos[demo].instruction.lower()).strip("_")
-    return f"{words or 'task'}_demo.hdf5"
 
 
 def _restored(source: LeRobotSource, demo: int) -> _Restored:

@@ -208,7 +208,9 @@ def _explained(path: Path) -> Iterator[None]:
     except WambenchError:
         raise
     except OSError as error:
+        # HDF5's own text is long, of several lines, and in `strerror`.
+        reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
         raise RunDirectoryError(
-            f"Cannot write {path}: {error.strerror or ' '.join(str(error).split())}.",
+            f"Cannot write {path}: {reason}.",
             "Free space or choose another --out, then repeat the command; what is recorded stays.",
         ) from error

@@ -294,7 +294,7 @@ class LeRobotSource:
             cameras=sizes,
             success=outcome.get("success"),
             noise=facts.noise if facts else 0.0,
-            episode=Episode.from_json(outcome["episode"]) if outcome else None,
+            episode=Episode.from_json(outcome["episode"]) if "episode" in outcome else None,
             final_state=outcome.get("final_state", ""),
             about=facts.about if facts else None,
             provenance=facts.provenance if facts else None,
