@@ -1,0 +1,207 @@
+"""Trains LaWAM: `wambench train lawam --stage encoder|lawm|policy ...`.
+
+    wambench train lawam --stage encoder --preset tiny --data D --out ckpt/encoder
+    wambench train lawam --stage lawm --preset tiny --encoder ckpt/encoder --data D --out ckpt/lawm
+    wambench train lawam --stage policy --preset tiny --lawm ckpt/lawm --data D --out ckpt/lawam
+
+Importing this needs no PyTorch.
+
+Non-obvious behaviours
+    - Stage 2 takes the sizes of stage 1, and its visual encoder, from the checkpoint given by
+      --lawm; `--set lawm.KEY=VALUE` on top of that is an error where it changes the structure.
+    - Without --encoder, stage 1 takes the tiny encoder that is shipped with the package.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wambench.errors import UsageError
+from wambench.trainer import Stage, TrainInput, TrainRequest, TrainResult
+from wambench_policies.lawam.runs import LaWAMRun, LaWMRun
+from wambench_policies.nn.encoders.config import DinoV3Config, TinyEncoderConfig
+
+if TYPE_CHECKING:
+    from wambench_policies.data.windows import TrainingData
+    from wambench_policies.nn.encoders.base import FeatureEncoder
+
+METHOD = "lawam"
+SHIPPED = Path(__file__).parent / "checkpoints"
+"""Checkpoints in the package: `encoder` (stage encoder) and `policy` (stage policy)."""
+
+
+class LaWAMTrainer:
+    """The three stages of LaWAM."""
+
+    stages = (
+        Stage(
+            "encoder",
+            "the small visual encoder of the tiny preset, pretrained on frames",
+            ("tiny",),
+        ),
+        Stage(
+            "lawm",
+            "latent actions and the latent world model (stage 1)",
+            tuple(LaWMRun.preset_names()),
+            (TrainInput("encoder", "checkpoint of stage encoder [default: the shipped one]"),),
+        ),
+        Stage(
+            "policy",
+            "the policy (stage 2)",
+            tuple(LaWAMRun.preset_names()),
+            (TrainInput("lawm", "checkpoint of stage lawm"),),
+        ),
+    )
+
+    def train(self, request: TrainRequest) -> TrainResult:
+        """Trains a stage; see `wambench.trainer.Trainer`."""
+        stages = {"encoder": self._encoder, "lawm": self._lawm, "policy": self._policy}
+        return stages[request.stage](request)
+
+    def _encoder(self, request: TrainRequest) -> TrainResult:
+        from wambench_policies.lawam.encoder_run import EncoderRun
+        from wambench_policies.nn.encoders.pretraining import TinyEncoderPretraining
+        from wambench_policies.training.run import resolve, run_training
+
+        config = resolve(EncoderRun, request)
+
+        def build(data: TrainingData) -> Any:
+            _require_widths(data, config.action_dim, config.state_dim)
+            objective = TinyEncoderPretraining(config)
+            return objective, objective
+
+        return run_training(
+            request,
+            method=METHOD,
+            about="A small convolutional visual encoder, pretrained on frames of demonstrations; "
+            "it stands in for DINOv3 on a CPU.",
+            config=config,
+            windows=config.windows(config.data),
+            build=build,
+        )
+
+    def _lawm(self, request: TrainRequest) -> TrainResult:
+        from wambench_policies.lawam.lawm import LaWMObjective
+        from wambench_policies.training.run import resolve, run_training
+
+        config = resolve(LaWMRun, request)
+        source = _encoder_source(config.encoder, request.inputs.get("encoder"))
+
+        def build(data: TrainingData) -> Any:
+            objective = LaWMObjective(config)
+            _load_encoder(objective.model.encoder, config.encoder, source)
+            return objective, objective.model
+
+        return run_training(
+            request,
+            method=METHOD,
+            about="LaWAM's stage 1: latent actions and the latent world model.",
+            config=config,
+            windows=config.windows(config.data),
+            build=build,
+        )
+
+    def _policy(self, request: TrainRequest) -> TrainResult:
+        from wambench_policies.lawam.model import LaWAMObjective
+        from wambench_policies.nn.checkpoint import Checkpoint
+        from wambench_policies.training.run import resolve, run_training
+
+        stage_one: Checkpoint | None = None
+        changes: dict[str, Any] = {}
+        if "lawm" in request.inputs:
+            stage_one = Checkpoint.open(request.inputs["lawm"], method=METHOD, stage="lawm")
+            changes["lawm"] = stage_one.configuration(LaWMRun).model_part()
+        config = resolve(LaWAMRun, request, **changes)
+        if stage_one is None and config.needs_lawm:
+            raise UsageError(
+                "Stage policy needs --lawm, a checkpoint of stage lawm, to distil from and to "
+                "begin with.",
+                "Add --lawm, or leave stage 1 out by --set distill=false --set pretrain=false.",
+            )
+        source = None
+        if stage_one is None:
+            source = _encoder_source(config.lawm.encoder, None)
+
+        def build(data: TrainingData) -> Any:
+            objective = LaWAMObjective(config)
+            if stage_one is None:
+                _load_encoder(objective.model.encoder, config.lawm.encoder, source)
+            else:
+                if not objective.model.encoder.ours:
+                    objective.model.encoder.load_weights()
+                objective.load_lawm(stage_one.configuration(LaWMRun), stage_one.tensors())
+            objective.model.backbone.load_weights()
+            return objective, objective.model
+
+        return run_training(
+            request,
+            method=METHOD,
+            about="LaWAM: a policy that imagines a visual subgoal in latent space and acts "
+            "towards it.",
+            config=config,
+            windows=config.windows(config.data),
+            build=build,
+        )
+
+
+def _require_widths(data: TrainingData, action_dim: int, state_dim: int) -> None:
+    """Refuses data whose actions or proprioception have another width than a model predicts."""
+    for name, embodiment in data.normalisation.embodiments.items():
+        for key, wanted, found in (
+            ("action_dim", action_dim, len(embodiment.action.names)),
+            ("state_dim", state_dim, len(embodiment.state.mean)),
+        ):
+            if wanted != found:
+                raise UsageError(
+                    f"{key} is {wanted}, and the data of {name} has {found}.",
+                    f"Add --set {key}={found}.",
+                )
+
+
+def _encoder_source(
+    config: TinyEncoderConfig | DinoV3Config, given: str | None
+) -> str | None:
+    """Where the tiny encoder's weights are; None where it needs none from a folder of ours.
+
+    Raises:
+        UsageError: There are none.
+    """
+    if isinstance(config, DinoV3Config):
+        if given is not None:
+            raise UsageError(
+                "--encoder is for the tiny encoder, and this preset has DINOv3.",
+                "Set encoder.source to a local folder with its weights instead.",
+            )
+        return None
+    if given is not None:
+        if config.source is not None:
+            raise UsageError("--encoder and encoder.source are both given.", "Give one of them.")
+        return given
+    if config.source is not None or config.random:
+        return config.source
+    shipped = SHIPPED / "encoder"
+    if not shipped.exists():
+        raise UsageError(
+            "No pretrained tiny encoder is shipped with this version of wambench.",
+            "Train one with --stage encoder and give it by --encoder.",
+        )
+    return str(shipped)
+
+
+def _load_encoder(
+    encoder: FeatureEncoder, config: TinyEncoderConfig | DinoV3Config, source: str | None
+) -> None:
+    """Gives a visual encoder its pretrained weights.
+
+    The place that they come from is not in the configuration: they are in the checkpoint itself.
+    """
+    from wambench_policies.nn.encoders.build import build_encoder
+
+    if source is None:
+        if not config.random:
+            encoder.load_weights()
+        return
+    loaded = build_encoder(config.model_copy(update={"source": source}))
+    loaded.load_weights()
+    encoder.load_state_dict(loaded.state_dict())
