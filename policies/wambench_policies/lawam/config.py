@@ -15,8 +15,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from wambench_policies.data.augment import AugmentConfig
-from wambench_policies.data.config import DataConfig, SelectionConfig, horizon_steps
+from wambench_policies.data.config import AugmentConfig, DataConfig, SelectionConfig, horizon_steps
 from wambench_policies.nn.config import Config, preset
 from wambench_policies.nn.encoders.config import (
     DinoV3Config,

@@ -125,9 +125,7 @@ class LaWAMPolicy(Policy):
             "control_hz": torch.full((len(batch),), self.spec.control_hz),
             "embodiment": torch.full((len(batch),), self.embodiment.id),
         }
-        inputs: dict[str, Any] = {
-            name: tensor.to(self._device) for name, tensor in tensors.items()
-        }
+        inputs: dict[str, Any] = {name: tensor.to(self._device) for name, tensor in tensors.items()}
         inputs["instruction"] = [seen.instruction for seen in batch]
         normalised = self.model.predict(inputs, torch.from_numpy(noise).to(self._device))
         return self.embodiment.action.restore(normalised.float().cpu().numpy())

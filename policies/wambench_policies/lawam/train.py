@@ -159,9 +159,7 @@ def _require_widths(data: TrainingData, action_dim: int, state_dim: int) -> None
                 )
 
 
-def _encoder_source(
-    config: TinyEncoderConfig | DinoV3Config, given: str | None
-) -> str | None:
+def _encoder_source(config: TinyEncoderConfig | DinoV3Config, given: str | None) -> str | None:
     """Where the tiny encoder's weights are; None where it needs none from a folder of ours.
 
     Raises:
