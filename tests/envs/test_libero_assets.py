@@ -354,6 +354,7 @@ def test_initial_states_settle_where_they_should(suite, index):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # three minutes alone, ten on a busy machine
 @needs_libero
 @pytest.mark.parametrize("suite", SUITES)
 def test_all_fifty_initial_states_of_every_task_settle(suite, capsys):
