@@ -85,6 +85,23 @@ class LaWAM(nn.Module):
         """Names of tensors that belong into no checkpoint begin so."""
         return external_prefixes(self)
 
+    def load_external(self, *, trained: bool) -> None:
+        """Reads what comes from elsewhere: public weights and the tokenizer.
+
+        Args:
+            trained: The language model's weights come from a checkpoint of ours, so its tokenizer
+                alone is read.
+
+        Raises:
+            UsageError: Something is not there.
+        """
+        if not self.encoder.ours:
+            self.encoder.load_weights()
+        if trained:
+            self.backbone.load_tokenizer()
+        else:
+            self.backbone.load_weights()
+
     def imagine(self, batch: Mapping[str, Any]) -> Imagined:
         """Sees, reads, and imagines the subgoal.
 

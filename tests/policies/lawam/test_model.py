@@ -15,7 +15,7 @@ from lawam_support import (  # noqa: E402
 )
 from wambench.errors import UsageError  # noqa: E402
 from wambench_policies.lawam.lawm import LaWM  # noqa: E402
-from wambench_policies.lawam.model import LaWAMObjective  # noqa: E402
+from wambench_policies.lawam.model import LaWAM, LaWAMObjective  # noqa: E402
 from wambench_policies.nn.flow import integrate, time_bucket  # noqa: E402
 
 
@@ -365,3 +365,34 @@ def test_a_resumed_objective_knows_that_it_has_stage_one():
     resumed.load_state_dict(trained.state_dict())
     a, b = (o.loss(make_batch(), seeded())[0] for o in (trained, resumed))
     assert torch.equal(a, b)
+
+
+def test_a_checkpoint_of_the_policy_predicts_what_was_trained_and_holds_no_teacher(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    trained = small_objective()
+    save_file(trained.model.state_dict(), tmp_path / "model.safetensors")
+    # Weights are not allowed to be random here: they must be noticed in the file.
+    config = small_config(lawm__encoder__random="false")
+    model = LaWAM(config).eval()
+    model.load_external(trained=True)
+    tensors = load_file(tmp_path / "model.safetensors")
+    assert not [name for name in tensors if name.startswith(("teacher", "idm"))]
+    model.load_state_dict(tensors)
+    noise = torch.randn(3, 16, 7, generator=seeded())
+    assert torch.equal(model.predict(make_batch(), noise), predict(trained))
+
+
+def test_stage_one_reads_a_pretrained_encoder_from_its_source(tmp_path):
+    from safetensors.torch import save_file
+
+    pretrained = small_config().lawm
+    network = LaWM(pretrained).encoder.network
+    save_file(network.state_dict(), tmp_path / "model.safetensors")
+    values = {"lawm__encoder__random": "false", "lawm__encoder__source": str(tmp_path)}
+    model = LaWM(small_config(**values).lawm)
+    with pytest.raises(UsageError, match="has no weights"):
+        model.encoder(make_batch()["images"])
+    model.load_external()
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(model.encoder.network.state_dict()[name], tensor)

@@ -255,8 +255,10 @@ def test_qwen_loads_its_first_layers_from_a_folder_and_refuses_another_model(tmp
 
 
 def test_qwen_that_is_nowhere_is_an_error_that_says_what_to_do(tmp_path):
-    with pytest.raises(UsageError, match=r"Qwen3-VL cannot be read .* source to a folder"):
-        Qwen3VLBackbone(SMALL_QWEN.model_copy(update={"source": str(tmp_path)})).load_weights()
+    nowhere = Qwen3VLBackbone(SMALL_QWEN.model_copy(update={"source": str(tmp_path)}))
+    for load in (nowhere.load_weights, nowhere.load_tokenizer):
+        with pytest.raises(UsageError, match=r"Qwen3-VL cannot be read .* source to a folder"):
+            load()
 
 
 def test_qwen_refuses_images_that_do_not_divide():

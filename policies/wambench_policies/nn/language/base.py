@@ -63,7 +63,11 @@ class Backbone(Protocol):
         ...
 
     def load_weights(self) -> None:
-        """Reads public weights where the backbone has them."""
+        """Reads public weights, and the tokenizer, where the backbone has them."""
+        ...
+
+    def load_tokenizer(self) -> None:
+        """Reads the tokenizer alone: the weights are in a checkpoint of ours."""
         ...
 
 

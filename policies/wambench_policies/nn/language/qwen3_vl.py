@@ -12,7 +12,8 @@ Non-obvious behaviours
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -148,20 +149,12 @@ class Qwen3VLBackbone(nn.Module):
         Raises:
             UsageError: They are not there, or are those of another model.
         """
-        from transformers import AutoTokenizer, Qwen3VLModel
+        from transformers import Qwen3VLModel
 
-        try:
+        with _readable(self.config.source):
             loaded, report = Qwen3VLModel.from_pretrained(
                 self.config.source, config=model_config(self.config), output_loading_info=True
             )
-            self.tokenizer = AutoTokenizer.from_pretrained(self.config.source)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise UsageError(
-                f"Qwen3-VL cannot be read from {self.config.source}: "
-                f"{str(error).strip().splitlines()[0]}",
-                "Connect to the Hugging Face hub, or set the backbone's source to a folder that "
-                "holds config.json, the weights and the tokenizer of Qwen3-VL-2B-Instruct.",
-            ) from error
         missing = sorted(report["missing_keys"])
         if missing or report["mismatched_keys"]:
             unlike = [*missing, *map(str, report["mismatched_keys"])]
@@ -171,6 +164,18 @@ class Qwen3VLBackbone(nn.Module):
                 "Use Qwen3-VL-2B-Instruct, or change the backbone's sizes.",
             )
         self.model.load_state_dict(loaded.state_dict())
+        self.load_tokenizer()
+
+    def load_tokenizer(self) -> None:
+        """Reads the tokenizer from the hub's cache, the hub, or a folder.
+
+        Raises:
+            UsageError: It is not there.
+        """
+        from transformers import AutoTokenizer
+
+        with _readable(self.config.source):
+            self.tokenizer = AutoTokenizer.from_pretrained(self.config.source)
 
     def forward(
         self, images: Tensor, features: Tensor | None, instructions: Sequence[str]
@@ -281,6 +286,19 @@ class Qwen3VLBackbone(nn.Module):
 
     def _embedded(self, ids: Tensor) -> Tensor:
         return self.model.language_model.embed_tokens(ids)
+
+
+@contextmanager
+def _readable(source: str) -> Iterator[None]:
+    """Turns what transformers raises into an error that says what to do."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UsageError(
+            f"Qwen3-VL cannot be read from {source}: {str(error).strip().splitlines()[0]}",
+            "Connect to the Hugging Face hub, or set the backbone's source to a folder that "
+            "holds config.json, the weights and the tokenizer of Qwen3-VL-2B-Instruct.",
+        ) from error
 
 
 def _grid_tensors(tower: nn.Module, grid: Tensor) -> dict[str, Tensor]:

@@ -147,6 +147,9 @@ class TinyBackbone(nn.Module):
     def load_weights(self) -> None:
         """There are no public ones."""
 
+    def load_tokenizer(self) -> None:
+        """Words are hashed."""
+
     def forward(
         self, images: Tensor, features: Tensor | None, instructions: Sequence[str]
     ) -> BackboneOutput:
