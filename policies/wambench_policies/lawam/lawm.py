@@ -207,14 +207,6 @@ class LaWM(nn.Module):
         """Names of tensors that belong into no checkpoint begin so."""
         return external_prefixes(self)
 
-    def load_external(self) -> None:
-        """Reads the visual encoder's weights from where the configuration says.
-
-        Raises:
-            UsageError: They are not there.
-        """
-        self.encoder.load_weights()
-
     def forward(self, u: Tensor, u_T: Tensor) -> tuple[Tensor, Posterior]:
         """Reconstruction (B, N, D) of u_T from the posterior's mean, and the posterior."""
         posterior = self.idm(u, u_T)

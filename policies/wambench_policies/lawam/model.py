@@ -95,7 +95,7 @@ class LaWAM(nn.Module):
         Raises:
             UsageError: Something is not there.
         """
-        if not self.encoder.ours:
+        if not self.encoder.ours and not self.encoder.ready:
             self.encoder.load_weights()
         if trained:
             self.backbone.load_tokenizer()

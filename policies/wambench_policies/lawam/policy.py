@@ -94,9 +94,7 @@ class LaWAMPolicy(Policy):
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self.model = LaWAM(config)
-        if not self.model.encoder.ours:
-            self.model.encoder.load_weights()
-        self.model.backbone.load_weights()
+        self.model.load_external(trained=True)
         checkpoint.load_into(self.model)
         self.model.eval().requires_grad_(False).to(device)
         self._device = torch.device(device)

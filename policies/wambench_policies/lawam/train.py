@@ -128,10 +128,8 @@ class LaWAMTrainer:
             if stage_one is None:
                 _load_encoder(objective.model.encoder, config.lawm.encoder, source)
             else:
-                if not objective.model.encoder.ours:
-                    objective.model.encoder.load_weights()
                 objective.load_lawm(stage_one.configuration(LaWMRun), stage_one.tensors())
-            objective.model.backbone.load_weights()
+            objective.model.load_external(trained=False)
             return objective, objective.model
 
         return run_training(

@@ -381,18 +381,3 @@ def test_a_checkpoint_of_the_policy_predicts_what_was_trained_and_holds_no_teach
     model.load_state_dict(tensors)
     noise = torch.randn(3, 16, 7, generator=seeded())
     assert torch.equal(model.predict(make_batch(), noise), predict(trained))
-
-
-def test_stage_one_reads_a_pretrained_encoder_from_its_source(tmp_path):
-    from safetensors.torch import save_file
-
-    pretrained = small_config().lawm
-    network = LaWM(pretrained).encoder.network
-    save_file(network.state_dict(), tmp_path / "model.safetensors")
-    values = {"lawm__encoder__random": "false", "lawm__encoder__source": str(tmp_path)}
-    model = LaWM(small_config(**values).lawm)
-    with pytest.raises(UsageError, match="has no weights"):
-        model.encoder(make_batch()["images"])
-    model.load_external()
-    for name, tensor in network.state_dict().items():
-        assert torch.equal(model.encoder.network.state_dict()[name], tensor)
