@@ -34,6 +34,7 @@ SMALL_QWEN = Qwen3VLConfig(
     vision_heads=2,
     deepstack=(0, 1),
     patch=16,
+    image_frame=(62, 63),
     latent_queries=2,
     action_queries=3,
 )
@@ -198,9 +199,9 @@ def test_qwen_reads_as_the_model_reads_placeholders_and_images():
     images, _ = seen(1)
     out = backbone(images, None, TEXTS[:1])
     model, words_of = backbone.model, backbone.tokenizer.encode
-    image = model.config.image_token_id % SMALL_QWEN.vocabulary
+    image = 61
     model.config.image_token_id = image
-    picture = [151_652 % 64, *[image] * 4, 151_653 % 64]
+    picture = [62, *[image] * 4, 63]
     ids = [
         *picture,
         *words_of(TEXTS[0]),

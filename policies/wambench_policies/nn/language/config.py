@@ -34,6 +34,7 @@ class Qwen3VLConfig(Config):
         vision_heads: Its heads.
         deepstack: Vision layers whose features are added to the first language layers.
         patch: Side of a patch in pixels.
+        image_frame: Ids of the tokens before and after an image.
         train_vision: Whether the vision tower is trained; no source says, the release does.
     """
 
@@ -57,6 +58,7 @@ class Qwen3VLConfig(Config):
     vision_heads: int = 16
     deepstack: tuple[int, ...] = (5, 11, 17)
     patch: int = 16
+    image_frame: tuple[int, int] = (151_652, 151_653)
     train_vision: bool = True
 
 

@@ -33,9 +33,6 @@ MERGE = 2
 FRAMES = 2
 """Frames of a temporal patch; a still image is repeated."""
 
-VISION_START, VISION_END = 151_652, 151_653
-"""Tokens around an image."""
-
 
 def model_config(config: Qwen3VLConfig) -> ModelConfig:
     """The configuration in the words of transformers."""
@@ -267,7 +264,7 @@ class Qwen3VLBackbone(nn.Module):
     def _framed(self, image: Segment) -> list[Segment]:
         """An image between the tokens that begin and end it."""
         batch, device = len(image.tokens), image.tokens.device
-        ids = torch.tensor([VISION_START, VISION_END], device=device) % self.config.vocabulary
+        ids = torch.tensor(self.config.image_frame, device=device)
         start, end = self._embedded(ids.expand(batch, -1)).split(1, dim=1)
         return [Segment(start), image, Segment(end)]
 
