@@ -173,6 +173,39 @@ def test_a_killed_training_goes_on_from_its_last_checkpoint(wambench: Run, tmp_p
     assert one == two
 
 
+@pytest.mark.slow
+def test_two_processes_share_every_batch(tmp_path: Path) -> None:
+    """As several accelerators would; the order of windows is the same as with one process."""
+    write_demos(tmp_path / "d")
+    settings = ("--set", "model.dropout=0", "--set", "training.log_every=1", "--steps", "5")
+    command = (*BASE, "--data", "d", "--out", "two", *settings)
+    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    process = subprocess.run(
+        [sys.executable, *launch, "-m", "wambench.cli.main", *command],
+        cwd=tmp_path,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.count("All 5 steps are done") == 1
+    halves = (*BASE, "--data", "d", "--out", "one", *settings, "--set", "training.accumulation=2")
+    one = subprocess.run(
+        [sys.executable, "-m", "wambench.cli.main", *halves], cwd=tmp_path, capture_output=True
+    )
+    assert one.returncode == 0
+    curves = [
+        [
+            float(row.split(",")[2])
+            for row in (tmp_path / name / "log" / "train.csv").read_text().splitlines()[1:]
+        ]
+        for name in ("one", "two")
+    ]
+    # The noise differs (it follows from the process); everything else is the same arithmetic.
+    assert curves[0] == pytest.approx(curves[1], rel=0.05)
+
+
 def test_importing_the_command_line_loads_no_torch() -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import wambench.cli.main, wambench.trainer;"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import glob
+import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -154,7 +155,8 @@ def train(
             "Interrupted before it could save; --resume goes on from the last checkpoint."
         )
         raise typer.Exit(EXIT_INTERRUPTED) from None
-    _print(console, result, out)
+    if os.environ.get("RANK", "0") == "0":  # one of several processes speaks for all
+        _print(console, result, out)
     if result.stopped == "interrupted":
         raise typer.Exit(EXIT_INTERRUPTED)
 

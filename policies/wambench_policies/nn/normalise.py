@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from wambench.errors import PolicyContractError
+from wambench.errors import PolicyContractError, UsageError
 from wambench.protocol import SuiteSpec
 from wambench_policies.nn.config import Config
 
@@ -235,8 +235,15 @@ class Normalisation(Config):
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Reads the file; see `Config.from_json` for errors."""
-        values: Mapping[str, Any] = json.loads(path.read_text())
+        """Reads the file.
+
+        Raises:
+            UsageError: It holds something else.
+        """
+        try:
+            values: Mapping[str, Any] = json.loads(path.read_text())
+        except ValueError as error:
+            raise UsageError(f"{path} is not JSON: {error}.", "Copy or train it again.") from error
         return cls.from_json(values)
 
 

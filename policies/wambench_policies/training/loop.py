@@ -229,7 +229,15 @@ class Loop:
         optimiser.step()
         if self.ema is not None:
             self.ema.update(self.objective)
-        return {**totals, "grad_norm": float(norm), "lr": rate}
+        return {**self._over_processes(totals), "grad_norm": float(norm), "lr": rate}
+
+    def _over_processes(self, values: dict[str, float]) -> dict[str, float]:
+        """The means over all processes."""
+        if self._accelerator.num_processes == 1:
+            return values
+        mine = torch.tensor(list(values.values()), device=self._accelerator.device)
+        means = self._accelerator.reduce(mine, reduction="mean").tolist()
+        return dict(zip(values, means, strict=True))
 
     def _generator(self, *numbers: int) -> torch.Generator:
         """The generator of one micro-batch; torch's global one is set alike."""
