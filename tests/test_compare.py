@@ -214,6 +214,22 @@ def test_a_policy_called_like_the_folder_of_a_run_is_not_lost(
     assert {c.name: c.successes for c in contestants} == {"random": 40, "mine": 60, "other": 80}
 
 
+def test_runs_taken_together_that_other_code_has_made_are_said_to_be_so(make_run: MakeRun) -> None:
+    def runs(second: str) -> list[RunDirectory]:
+        return [
+            make_run(
+                f"{policy}{seed}{second}", spread(9), policy=policy, seed=seed, git_commit=code
+            )
+            for policy in ("a", "b")
+            for seed, code in enumerate(("c0ffee", second if policy == "b" else "c0ffee"))
+        ]
+
+    assert not compare_runs(runs("c0ffee")).warnings
+    (warning,) = compare_runs(runs("decade")).warnings
+    assert "The runs of b were made with different versions" in warning
+    assert "decade" in warning
+
+
 # ---- refusals --------------------------------------------------------------------------------
 
 

@@ -294,7 +294,7 @@ def compare_runs(
         contestants=tuple(contestants),
         differences=tuple(differences),
         letters=compact_letters([c.name for c in ranked], told_apart),
-        warnings=tuple(_warnings(runs, records, infeasible)),
+        warnings=tuple(_warnings(runs, contestants, records, infeasible)),
     )
 
 
@@ -511,7 +511,10 @@ def _judged(difference: Difference, p_adjusted: float, confidence: float) -> Dif
 
 
 def _warnings(
-    runs: Sequence[RunDirectory], records: Records, infeasible: set[EpisodeId]
+    runs: Sequence[RunDirectory],
+    contestants: Sequence[Contestant],
+    records: Records,
+    infeasible: set[EpisodeId],
 ) -> list[str]:
     """Differences between runs that do not forbid a comparison but may explain its result."""
     first, warnings = runs[0], []
@@ -530,6 +533,7 @@ def _warnings(
             f"{_paths(unpinned)} ran on simulator versions other than the pinned ones: "
             "trajectories and pictures differ."
         )
+    warnings += _mixed_versions(contestants)
     commits = {run.info.provenance.get("git_commit") for run in runs}
     if len(commits) == 1 and len({_identity(run) for run in runs}) == 1:
         warnings.append("All runs are of the same policy with the same arguments.")
@@ -556,6 +560,23 @@ def _warnings(
                 "their simulators differ."
             )
     return warnings
+
+
+def _mixed_versions(contestants: Sequence[Contestant]) -> list[str]:
+    """Policies whose runs were made with different code, which nothing else may show."""
+    found = []
+    for contestant in contestants:
+        versions = {
+            " ".join(str(run.info.provenance.get(fact)) for fact in ("wambench", "git_commit")): run
+            for run in contestant.runs
+        }
+        if len(versions) > 1:
+            listed = ", ".join(f"{run.path} with {name}" for name, run in versions.items())
+            found.append(
+                f"The runs of {contestant.name} were made with different versions ({listed}): they "
+                "are taken together as runs of one policy."
+            )
+    return found
 
 
 def _paths(runs: Sequence[RunDirectory]) -> str:
