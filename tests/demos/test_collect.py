@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -244,27 +245,62 @@ def test_demonstrations_of_another_origin_are_not_mixed_in(tmp_path: Path) -> No
     assert not (tmp_path / "second" / "collection.json").exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
-def test_a_full_disk_is_said_in_one_line_and_loses_nothing(wambench: Run, tmp_path: Path) -> None:
-    small = tmp_path / "small"
-    small.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(small)]
-    if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting is not allowed here")
-    try:
-        command = ("collect", "--suite", "example_reach", "--policy", "example_go_to_target")
-        options = ("--episodes", "20", "--tasks", "0", "--image-size", "16", "--workers", "1")
-        process = wambench(*command, *options, "--out", small / "data")
-        assert process.returncode == 2
-        error = process.stderr[process.stderr.index("error:") :]
-        assert "No space left on device. Free space" in error
-        assert error.count("\n") == 1
-        assert len(Hdf5Source(small / "data").demos) == len(Collection(small / "data").records())
-        subprocess.run(["mount", "-o", "remount,size=5m", str(small)], check=True)
-        assert wambench(*command, *options, "--out", small / "data").returncode == 0
-        assert len(Hdf5Source(small / "data").demos) == 20
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Makes a file system of so many kilobytes, or changes its size."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+
+    def resize(kilobytes: int) -> Path:
+        how = ["-o", f"{'remount,' if folder.is_mount() else ''}size={kilobytes}k"]
+        mount = ["mount", "-t", "tmpfs", *how, "tmpfs", str(folder)]
+        if subprocess.run(mount, capture_output=True).returncode:
+            pytest.skip("mounting a small file system is not allowed here")
+        return folder
+
+    yield resize
+    if folder.is_mount():
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def full_disk(process: subprocess.CompletedProcess[str]) -> bool:
+    """Whether a command has said in one line that there is no space."""
+    (error,) = [e for e in process.stderr.split("error:")[1:]] or [""]
+    return (
+        process.returncode == 2
+        and "No space left on device. Free space" in error
+        and error.count("\n") == 1
+    )
+
+
+# Full while an episode is written, and (12 episodes of 16 kB take 200 kB) while its file is made.
+@pytest.mark.parametrize("kilobytes", [100, 260])
+def test_a_full_disk_is_said_in_one_line_and_loses_nothing(
+    wambench: Run, small: Callable[[int], Path], kilobytes: int
+) -> None:
+    command = ("collect", "--suite", "example_reach", "--policy", "example_go_to_target")
+    options = ("--episodes", "12", "--tasks", "0", "--image-size", "16", "--workers", "1")
+    data = small(kilobytes) / "data"
+    process = wambench(*command, *options, "--out", data)
+    assert full_disk(process), process.stderr
+    records = Collection(data).records().values()
+    assert len(Hdf5Source(data).demos) == len(records)
+    assert all(record.counted for record in records), "no fault of the simulator"
+    small(5000)
+    assert wambench(*command, *options, "--out", data).returncode == 0
+    assert len(Hdf5Source(data).demos) == 12
+
+
+def test_a_conversion_onto_a_full_disk_is_said_in_one_line_and_leaves_nothing(
+    wambench: Run, small: Callable[[int], Path], tmp_path: Path
+) -> None:
+    collect(request(tmp_path / "h5", episodes=20), Execution(workers=1))
+    assert wambench("data", "convert", tmp_path / "h5", "--out", tmp_path / "le").returncode == 0
+    for kilobytes in (20, 40, 60, 80):
+        for data in ("h5", "le"):
+            process = wambench("data", "convert", tmp_path / data, "--out", small(kilobytes) / "o")
+            assert full_disk(process), process.stderr
+            assert not list(small(kilobytes).iterdir())
 
 
 def test_failures_are_replaced_by_further_trials_until_the_trials_are_spent(

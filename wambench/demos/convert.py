@@ -233,7 +233,9 @@ def to_hdf5(source: LeRobotSource, out: Path) -> None:
     try:
         partial.mkdir(parents=True)
     except OSError as error:
-        raise DataError(f"Cannot write to {out}: {error.strerror}.") from error
+        raise DataError(
+            f"Cannot write to {out}: {error.strerror}.", "Choose another --out."
+        ) from error
     try:
         for name, demos in _files(source).items():
             _write_file(source, partial / name, demos)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -207,9 +208,14 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except WambenchError:
         raise
-    except OSError as error:
-        # HDF5's own text is long, of several lines, and in `strerror`.
-        reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
+    except (OSError, RuntimeError) as error:
+        # HDF5's own text is long and of several lines; when a file is closed it is all there is.
+        number = getattr(error, "errno", None)
+        if said := re.search(r"errno = (\d+)", str(error)):
+            number = int(said[1])
+        if number is None and not isinstance(error, OSError):
+            raise  # something else went wrong while pictures were made
+        reason = os.strerror(number) if number else " ".join(str(error).split())
         raise RunDirectoryError(
             f"Cannot write {path}: {reason}.",
             "Free space or choose another --out, then repeat the command; what is recorded stays.",

@@ -7,11 +7,12 @@ so that reading one picture does not read an episode.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,11 +95,21 @@ class LeRobotWriter:
         self._statistics: dict[str, _Statistics] = {}
 
     def __enter__(self) -> LeRobotWriter:
-        try:
+        with self._explained():
             (self._partial / "meta" / "episodes" / "chunk-000").mkdir(parents=True)
-        except OSError as error:
-            raise DataError(f"Cannot write to {self._path}: {error.strerror}.") from error
         return self
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turns an error of the file system into one line."""
+        try:
+            yield
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
+            raise DataError(
+                f"Cannot write to {self._path}: {reason}.",
+                "Free space or choose another --out, then repeat the command.",
+            ) from error
 
     def add(
         self,
@@ -173,12 +184,13 @@ class LeRobotWriter:
         path = self._partial / DATA_PATH.format(
             chunk_index=place["data/chunk_index"], file_index=place["data/file_index"]
         )
-        if self._writer is None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = pq.ParquetWriter(path, table.schema, compression="snappy")
-        self._writer.write_table(table, row_group_size=ROW_GROUP)
-        if path.stat().st_size > FILE_MB * 2**20:
-            self._close_file()
+        with self._explained():
+            if self._writer is None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._writer = pq.ParquetWriter(path, table.schema, compression="snappy")
+            self._writer.write_table(table, row_group_size=ROW_GROUP)
+            if path.stat().st_size > FILE_MB * 2**20:
+                self._close_file()
         return place
 
     def _close_file(self) -> None:
@@ -189,12 +201,14 @@ class LeRobotWriter:
 
     def __exit__(self, kind: Any, value: Any, traceback: Any) -> None:
         try:
-            self._close_file()
             if kind is None:
-                self._write_meta()
-                self._partial.replace(self._path)
-        except OSError as error:
-            raise DataError(f"Cannot write to {self._path}: {error.strerror}.") from error
+                with self._explained():
+                    self._close_file()
+                    self._write_meta()
+                    self._partial.replace(self._path)
+            else:
+                with contextlib.suppress(OSError):  # what led here is to be told
+                    self._close_file()
         finally:
             shutil.rmtree(self._partial, ignore_errors=True)
 

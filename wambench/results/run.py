@@ -306,7 +306,11 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            remedy = f"Free space, then continue with --resume {path}; nothing recorded is lost."
+            remedy = "Free space, then repeat the command; nothing recorded is lost."
+            if (path / "run.json").exists():
+                remedy = (
+                    f"Free space, then continue with --resume {path}; nothing recorded is lost."
+                )
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             remedy = "Choose an --out that you may write to."
         else:
