@@ -325,6 +325,7 @@ def test_failures_are_replaced_by_further_trials_until_the_trials_are_spent(
     assert process.returncode == 3
     assert "of 4:" in process.stdout
     assert "--max-trials" in process.stdout
+    assert "all trials are spent" in wambench("data", "info", "short").stdout
     process = wambench(*common, "--out", "all")
     assert process.returncode == 0
     demos = open_source(tmp_path / "all").demos

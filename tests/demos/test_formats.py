@@ -407,6 +407,24 @@ def test_every_instruction_gets_a_file_of_its_own_whatever_letters_it_is_written
     assert len(list((tmp_path / "h5").iterdir())) == 6
 
 
+def test_no_camera_is_lost_to_one_of_nearly_the_same_name(tmp_path: Path) -> None:
+    cameras = {"robot0_wrist": 1, "wrist": 2, "robot0_side": 3}
+    keys = {camera: f"observation.images.{camera}" for camera in cameras}
+    features = {key: Feature("image", (4, 4, 3)) for key in keys.values()}
+    features |= {"action": Feature("float32", (2,)), "observation.state": Feature("float32", (2,))}
+    with LeRobotWriter(tmp_path / "le", features, 10, "arm") as writer:
+        writer.add(
+            "look",
+            {name: np.zeros((1, 2), np.float32) for name in ("action", "observation.state")},
+            {keys[camera]: [np.full((4, 4, 3), v, np.uint8)] for camera, v in cameras.items()},
+            {"_": ""},
+        )
+    (tmp_path / "le" / SIDECAR).unlink()
+    convert(tmp_path / "le", tmp_path / "h5")
+    (window,) = DemoDataset(tmp_path / "h5")
+    assert {camera: image[0, 0, 0] for camera, image in window["pixels"].items()} == cameras
+
+
 def test_what_a_killed_conversion_left_gets_into_no_other_dataset(tmp_path: Path) -> None:
     plain_lerobot(tmp_path / "le", ["one", "two"])
     left = tmp_path / "h5.partial"

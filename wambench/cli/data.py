@@ -65,9 +65,16 @@ def _print_missing(path: Path, console: Console) -> None:
     progress = collection.progress().values()
     missing = sum(task.missing for task in progress)
     if missing:
+        left = any(
+            task.missing and task.settled < collection.info.config.trials for task in progress
+        )
         console.print(
             f"Incomplete: {missing} of {sum(task.wanted for task in progress)} demonstrations are "
-            f"missing. Go on with: {collection.info.command}",
+            + (
+                f"missing. Go on with: {collection.info.command}"
+                if left
+                else "missing, and all trials are spent."
+            ),
             style="bold red",
             soft_wrap=True,
         )

@@ -98,6 +98,11 @@ class TaskProgress:
         """Demonstrations that are not there."""
         return self.wanted - self.kept
 
+    @property
+    def settled(self) -> int:
+        """Trials that will not be run again."""
+        return self.kept + self.dropped + self.infeasible
+
     def add(self, record: EpisodeRecord, config: CollectionConfig) -> None:
         """Counts a record."""
         if keeps(record, config):

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from wambench.demos.dataset import open_source
 from wambench.demos.demo import one_backend
-from wambench.demos.hdf5 import ATTRIBUTE, FileFacts, Hdf5Source, obs_name, orient
+from wambench.demos.hdf5 import ATTRIBUTE, FileFacts, Hdf5Source, obs_names, orient
 from wambench.demos.hdf5_writer import DemoFile
 from wambench.demos.lerobot import (
     EXTRA,
@@ -356,7 +356,7 @@ def _foreign(source: LeRobotSource, demo: int) -> _Restored:
         action_low=(),
         action_high=(),
         state_names=(),
-        cameras={obs_name(camera): camera for camera in info.cameras},
+        cameras={name: camera for camera, name in obs_names(info.cameras).items()},
         about={"source": f"LeRobot dataset {source.path.name}"},
     )
     return _Restored(
@@ -366,7 +366,7 @@ def _foreign(source: LeRobotSource, demo: int) -> _Restored:
         },
         {"num_samples": info.length},
         columns,
-        {camera: obs_name(camera) for camera in info.cameras},
+        obs_names(info.cameras),
         "wambench",
     )
 

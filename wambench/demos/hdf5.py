@@ -71,9 +71,17 @@ def orient(image: NDArray[np.uint8], convention: str) -> NDArray[np.uint8]:
     raise DataError(f"Unknown image convention {convention!r}.", "Known: opengl, opencv, wambench.")
 
 
-def obs_name(camera: str) -> str:
-    """Upstream's name of a camera's pictures: `agentview_rgb`, `eye_in_hand_rgb`."""
-    return f"{camera.removeprefix('robot0_')}_rgb"
+def obs_names(cameras: Iterable[str]) -> dict[str, str]:
+    """Upstream's names of the cameras' pictures: `agentview_rgb`, `eye_in_hand_rgb`.
+
+    Upstream leaves out the robot's name; where that would give two cameras one name, it stays.
+    """
+    cameras = list(cameras)
+    short = [camera.removeprefix("robot0_") for camera in cameras]
+    return {
+        camera: f"{name if short.count(name) == 1 else camera}_rgb"
+        for camera, name in zip(cameras, short, strict=True)
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wambench.demos.hdf5 import ATTRIBUTE, EPISODES, FileFacts, obs_name, opened, orient
+from wambench.demos.hdf5 import ATTRIBUTE, EPISODES, FileFacts, obs_names, opened, orient
 from wambench.errors import RunDirectoryError, WambenchError
 
 
@@ -136,6 +136,7 @@ def write_episode(
     """
     shared = {"macros_image_convention": "wambench", **file_attributes}
     convention = shared["macros_image_convention"]
+    names = obs_names(pictures)
     with DemoFile(path, shared | {ATTRIBUTE: json.dumps(asdict(facts), sort_keys=True)}) as file:
         file.add(
             arrays,
@@ -146,7 +147,7 @@ def write_episode(
                 ATTRIBUTE: json.dumps(outcome, sort_keys=True),
             },
             {
-                obs_name(camera): (orient(image, convention) for image in images)
+                names[camera]: (orient(image, convention) for image in images)
                 for camera, images in pictures.items()
             },
             picture_shape,

@@ -178,7 +178,7 @@ class Recorder:
         """
         if not self._request.keeps(success):
             return
-        from wambench.demos.hdf5 import FileFacts, obs_name
+        from wambench.demos.hdf5 import FileFacts, obs_names
         from wambench.demos.hdf5_writer import write_episode
 
         spec, request, steps = self._spec, self._request, len(self._snapshots) - 1
@@ -207,7 +207,7 @@ class Recorder:
             action_low=spec.action_low,
             action_high=spec.action_high,
             state_names=spec.state_names,
-            cameras={obs_name(camera): camera for camera in request.cameras},
+            cameras={name: camera for camera, name in obs_names(request.cameras).items()},
             noise=request.noise,
             about=dict(request.about),
             provenance=self._provenance,
