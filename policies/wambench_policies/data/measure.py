@@ -70,6 +70,7 @@ def measure(
     states: dict[str, list[NDArray[Any]]] = {}
     frequencies: dict[str, set[float]] = {}
     sizes: Counter[tuple[int, int]] = Counter()
+    limits: dict[str, tuple[Sequence[float], Sequence[float]]] = {}
     for part in parts:
         for demo in part.train:
             info = part.source.demos[demo]
@@ -77,6 +78,8 @@ def measure(
             taken = part.actions[begin:end]
             mine = (_action_names(info, taken.shape[1]), info.state_names)
             _check_same(names.setdefault(info.embodiment, mine), mine, info)
+            if info.action_low:
+                limits.setdefault(info.embodiment, (info.action_low, info.action_high))
             sizes[info.cameras[config.cameras[0]]] += info.length
             states.setdefault(info.embodiment, []).append(part.state[begin:end])
             for stride in strides(info, config.control_hz):
@@ -101,7 +104,10 @@ def measure(
         embodiments[name] = Embodiment(
             id=ids[name],
             action=ActionNormaliser.fit(
-                np.concatenate(actions[name]), names[name][0], quantile=config.quantile
+                np.concatenate(actions[name]),
+                names[name][0],
+                quantile=config.quantile,
+                bounds=limits.get(name),
             ),
             state=StateNormaliser.fit(np.concatenate(states[name]), names[name][1]),
             control_hz=trained_hz,

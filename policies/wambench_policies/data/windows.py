@@ -9,7 +9,8 @@ A batch is a dict of tensors; B windows, C cameras, K actions of width A, S numb
     future_image   (B, H, W, 3) uint8        primary camera at row t + h_b, at most the last row
     state          (B, S) float32            standardised, at row t
     future_state   (B, S) float32            the same at row t + h_b
-    actions        (B, K, A) float32         t ... t + h_b - 1 in [-1, 1], zero beyond
+    actions        (B, K, A) float32         t ... t + h_b - 1 in [-1, 1], zero beyond; a gripper
+                                             is -1 open, 1 closed, 0 as it is
     action_mask    (B, K) bool               where an action is real
     steps          (B,) int64                h_b, the horizon's steps at this window's frequency
     control_hz     (B,) float32              that frequency

@@ -1,13 +1,15 @@
 """Normalisation of actions and proprioception, and what a checkpoint knows about its robot.
 
 Actions become numbers in [-1, 1] per embodiment (LaWAM's released configuration for LIBERO:
-position and rotation by their least and greatest value, the gripper binary; quaternions as they
+position and rotation by their least and greatest value, the gripper discrete; quaternions as they
 are). Proprioception becomes zero mean and unit variance. All of it is numpy: windows are normalised
 while they are read, and a policy undoes it on the chunk that it returns.
 
 Non-obvious behaviours
-    - `restore(normalise(a))` is `a` clipped to the range that was seen; a binary dimension becomes
-      one of its two values.
+    - `restore(normalise(a))` is `a` clipped to the range that was seen; a gripper command becomes
+      one of the values that were seen.
+    - LIBERO's own demonstrations have the gripper commands -1 (open) and 1 (close), and wambench's
+      expert has 0 (as it is) as well. Taken for binary, a hold would become an opening.
     - A dimension that never changed is 0 when normalised and its constant when restored.
 """
 
@@ -30,8 +32,11 @@ from wambench_policies.nn.config import Config
 FORMAT = 1
 FILE = "normalisation.json"
 
-Kind = Literal["range", "binary", "raw"]
-"""`range`: least and greatest value to -1 and 1; `binary`: one of two values; `raw`: as it is."""
+Kind = Literal["range", "levels", "raw"]
+"""`range`: least and greatest value to -1 and 1; `levels`: one of few values; `raw`: as it is."""
+
+_MOST_LEVELS = 3
+"""Open, as it is, closed. A gripper command with more values than this is a continuous one."""
 
 _CONSTANT = 1e-6
 """A dimension whose range, or deviation, is less than this (in its own unit) counts as constant."""
@@ -42,7 +47,7 @@ Floats = NDArray[np.floating[Any]]
 def kind_of(name: str) -> Kind:
     """How an action dimension is normalised, by its name (released configuration of LaWAM)."""
     if "gripper" in name:
-        return "binary"
+        return "levels"
     if "quat" in name:
         return "raw"
     return "range"
@@ -54,27 +59,39 @@ class ActionNormaliser(Config):
     Attributes:
         names: One per dimension.
         kinds: How each is treated.
-        low: (A,) value that becomes -1; of a binary dimension, its value when open.
-        high: (A,) value that becomes 1; of a binary dimension, its value when closed.
+        low: (A,) value that becomes -1.
+        high: (A,) value that becomes 1.
+        levels: (A,) the values that a dimension of kind `levels` has, ascending; empty for others.
     """
 
     names: tuple[str, ...]
     kinds: tuple[Kind, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
+    levels: tuple[tuple[float, ...], ...]
 
     @model_validator(mode="after")
     def _widths(self) -> ActionNormaliser:
-        widths = {len(self.names), len(self.kinds), len(self.low), len(self.high)}
-        if len(widths) > 1:
-            raise ValueError("names, kinds, low and high have different lengths")
+        lists = (self.names, self.kinds, self.low, self.high, self.levels)
+        if len({len(values) for values in lists}) > 1:
+            raise ValueError("names, kinds, low, high and levels have different lengths")
         if any(high < low for low, high in zip(self.low, self.high, strict=True)):
             raise ValueError("a high is below its low")
+        if any(
+            (kind == "levels") != bool(levels)
+            for kind, levels in zip(self.kinds, self.levels, strict=True)
+        ):
+            raise ValueError("levels belong to dimensions of that kind, and to all of them")
         return self
 
     @classmethod
     def fit(
-        cls, actions: Floats, names: Sequence[str], *, quantile: float = 0.0
+        cls,
+        actions: Floats,
+        names: Sequence[str],
+        *,
+        quantile: float = 0.0,
+        bounds: tuple[Sequence[float], Sequence[float]] | None = None,
     ) -> ActionNormaliser:
         """The normaliser of a set of actions.
 
@@ -82,37 +99,57 @@ class ActionNormaliser(Config):
             actions: (N, A), N at least 1.
             names: One per dimension.
             quantile: Fraction of values left out at either end; 0 for least and greatest value.
+            bounds: (A,) lowest and highest action, which a gripper's -1 and 1 stand for whichever
+                of its values occur; None where they are not known.
         """
-        kinds = tuple(kind_of(name) for name in names)
+        kinds = [kind_of(name) for name in names]
         low = np.quantile(actions, quantile, axis=0)
         high = np.quantile(actions, 1 - quantile, axis=0)
+        levels: list[tuple[float, ...]] = [() for _ in names]
         for index, kind in enumerate(kinds):
-            if kind == "binary":
-                low[index], high[index] = actions[:, index].min(), actions[:, index].max()
+            if kind != "levels":
+                continue
+            found = np.unique(np.round(actions[:, index].astype(np.float64), 3))
+            ends = (found[0], found[-1])
+            if bounds is not None:
+                ends = (bounds[0][index], bounds[1][index])
+            low[index], high[index] = min(ends[0], found[0]), max(ends[1], found[-1])
+            if len(found) > _MOST_LEVELS:
+                kinds[index] = "range"
+            else:
+                levels[index] = tuple(found.tolist())
         return cls(
             names=tuple(names),
-            kinds=kinds,
+            kinds=tuple(kinds),
             low=tuple(low.astype(float).tolist()),
             high=tuple(high.astype(float).tolist()),
+            levels=tuple(levels),
         )
 
     def normalise(self, actions: Floats) -> NDArray[np.float32]:
-        """(..., A) actions in [-1, 1]; a binary one is -1 or 1, -1 in the middle."""
+        """(..., A) actions in [-1, 1]; those of kind `levels` are put on the nearest level."""
         low, high, span = self._bounds()
-        scaled = np.clip(2 * (actions - low) / span - 1, -1, 1)
+        values = self._on_levels(np.array(actions, np.float64))
+        scaled = np.clip(2 * (values - low) / span - 1, -1, 1)
         scaled = np.where(high - low < _CONSTANT, 0, scaled)
-        scaled = np.where(self._is("binary"), np.where(actions > (low + high) / 2, 1, -1), scaled)
         return np.where(self._is("raw"), actions, scaled).astype(np.float32)
 
     def restore(self, normalised: Floats) -> NDArray[np.float32]:
         """(..., A) actions in the suite's units; what lies outside [-1, 1] is clipped first."""
         low, high, _ = self._bounds()
         values = np.asarray(normalised, np.float64)
-        inside = np.clip(values, -1, 1)
-        restored = low + (inside + 1) / 2 * (high - low)
+        restored = low + (np.clip(values, -1, 1) + 1) / 2 * (high - low)
         restored = np.where(high - low < _CONSTANT, low, restored)
-        restored = np.where(self._is("binary"), np.where(values > 0, high, low), restored)
+        restored = self._on_levels(restored)
         return np.where(self._is("raw"), values, restored).astype(np.float32)
+
+    def _on_levels(self, values: Floats) -> Floats:
+        for index, levels in enumerate(self.levels):
+            if levels:
+                known = np.asarray(levels)
+                nearest = np.abs(values[..., index, None] - known).argmin(-1)
+                values[..., index] = known[nearest]
+        return values
 
     def _bounds(self) -> tuple[Floats, Floats, Floats]:
         low, high = np.asarray(self.low), np.asarray(self.high)

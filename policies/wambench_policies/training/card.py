@@ -103,15 +103,17 @@ def model_card(
         lines += [
             f"Embodiment {name} ({embodiment.id}) at {frequencies} Hz; actions:",
             "",
-            "| dimension | normalised by | low | high |",
-            "|---|---|---|---|",
+            "| dimension | normalised by | low | high | levels |",
+            "|---|---|---|---|---|",
             *(
-                f"| {dimension} | {kind} | {low:.4g} | {high:.4g} |"
-                for dimension, kind, low, high in zip(
+                f"| {dimension} | {kind} | {low:.4g} | {high:.4g} | "
+                f"{', '.join(f'{level:g}' for level in levels)} |"
+                for dimension, kind, low, high, levels in zip(
                     embodiment.action.names,
                     embodiment.action.kinds,
                     embodiment.action.low,
                     embodiment.action.high,
+                    embodiment.action.levels,
                     strict=True,
                 )
             ),

@@ -84,12 +84,32 @@ def test_least_and_greatest_become_minus_one_and_one() -> None:
     np.testing.assert_allclose(fitted.normalise(np.array([[-2.0], [2.0], [6.0]])).T, [[-1, 0, 1]])
 
 
-def test_a_gripper_is_open_or_closed_and_nothing_between() -> None:
+def test_a_gripper_of_two_commands_is_open_or_closed() -> None:
     fitted = ActionNormaliser.fit(np.array([[-1.0], [1.0]]), ("gripper",))
-    np.testing.assert_array_equal(
-        fitted.normalise(np.array([[0.0], [0.3], [-0.3]])).T, [[-1, 1, -1]]
-    )
-    np.testing.assert_array_equal(fitted.restore(np.array([[0.01], [-0.01]])).T, [[1, -1]])
+    assert fitted.normalise(np.array([[0.3], [-0.3]])).T.tolist() == [[1, -1]]
+    assert fitted.restore(np.array([[0.01], [-0.01]])).T.tolist() == [[1, -1]]
+
+
+def test_a_gripper_that_may_hold_keeps_that_command() -> None:
+    """As the expert's: 0 leaves the fingers as they are, which is not opening them."""
+    commands = np.array([[-1.0], [0.0], [1.0]])
+    fitted = ActionNormaliser.fit(commands, ("gripper",))
+    assert fitted.normalise(commands).T.tolist() == [[-1, 0, 1]]
+    assert fitted.restore(np.array([[-0.8], [0.3], [0.7]])).T.tolist() == [[-1, 0, 1]]
+
+
+def test_a_gripper_command_means_the_same_whichever_commands_occur() -> None:
+    """Demonstrations that never open the gripper, in a suite where -1 would."""
+    commands = np.array([[0.0], [1.0]])
+    fitted = ActionNormaliser.fit(commands, ("gripper",), bounds=((-1.0,), (1.0,)))
+    assert fitted.normalise(commands).T.tolist() == [[0, 1]]
+    assert fitted.restore(np.array([[-1.0], [0.4], [0.6]])).T.tolist() == [[0, 0, 1]]
+
+
+def test_a_continuous_gripper_is_a_range() -> None:
+    opening = np.linspace(0, 0.08, 20)[:, None]
+    fitted = ActionNormaliser.fit(opening, ("gripper",))
+    np.testing.assert_allclose(fitted.restore(fitted.normalise(opening)), opening, atol=1e-6)
 
 
 def test_a_dimension_that_never_changes_is_zero_and_comes_back() -> None:

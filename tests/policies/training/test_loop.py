@@ -255,7 +255,7 @@ def test_the_card_and_the_record_say_how_it_was_made(demos: str, tmp_path: Path)
         "20 of 20 steps",
         "| net | 135 | 0 |",
         "validation/loss",
-        "| gripper | binary | -1 | 1 |",
+        "| gripper | levels | -1 | 1 | -1, 1 |",
         "## Licence",
     ):
         assert expected in card
