@@ -13,7 +13,6 @@ Non-obvious behaviours
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -26,38 +25,15 @@ from wambench_policies.lawam.config import LaWMConfig
 from wambench_policies.nn.adaln import AdaLNZeroBlock
 from wambench_policies.nn.attention import CrossAttentionBlock, SelfAttentionBlock
 from wambench_policies.nn.codes import grid_2d, grid_3d
-from wambench_policies.nn.embodiment import NO_ROBOT, EmbodimentMLP
+from wambench_policies.nn.embodiment import NO_ROBOT, EmbodimentMLP, padded_to
 from wambench_policies.nn.encoders.base import external_prefixes
 from wambench_policies.nn.encoders.build import build_encoder
 from wambench_policies.nn.flow import masked_mse
 from wambench_policies.nn.groups import parameter_groups
-from wambench_policies.nn.random import normal
+from wambench_policies.nn.posterior import Posterior
 
 LOGVAR_LIMIT = 10.0
 """The posterior's log-variance is clamped to ± this (released code)."""
-
-
-@dataclass(frozen=True)
-class Posterior:
-    """q_φ(z | u, u_T), a diagonal Gaussian.
-
-    Attributes:
-        mean: (B, Z).
-        logvar: (B, Z).
-    """
-
-    mean: Tensor
-    logvar: Tensor
-
-    def sample(self, generator: torch.Generator) -> Tensor:
-        """(B, Z) a draw, differentiable in mean and variance."""
-        noise = normal(self.mean.shape, generator, self.mean)
-        return self.mean + (0.5 * self.logvar).exp() * noise
-
-    def kl(self) -> Tensor:
-        """(B,) divergence from the standard normal distribution, summed over dimensions."""
-        mean, logvar = self.mean.float(), self.logvar.float()
-        return 0.5 * (mean.square() + logvar.exp() - 1 - logvar).sum(-1)
 
 
 class InverseDynamics(nn.Module):
@@ -301,17 +277,3 @@ def reconstruction(predicted: Tensor, target: Tensor, config: LaWMConfig) -> Ten
     if config.recon == "l2":
         return F.mse_loss(predicted, target)
     return F.smooth_l1_loss(predicted, target, beta=config.recon_beta)
-
-
-def padded_to(x: Tensor, width: int, what: str) -> Tensor:
-    """`x` with zeros at the end of its last axis.
-
-    Raises:
-        UsageError: It is wider already.
-    """
-    if x.shape[-1] > width:
-        raise UsageError(
-            f"The model has room for {what} of width {width}, got {x.shape[-1]}.",
-            "Choose a configuration with more room.",
-        )
-    return F.pad(x, (0, width - x.shape[-1]))

@@ -22,112 +22,58 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wambench.errors import UsageError
-from wambench_policies.lawam.action_expert import ActionExpert, Chunk, Context
 from wambench_policies.lawam.config import LaWAMConfig, LaWMConfig
 from wambench_policies.lawam.lawm import InverseDynamics, WorldModel
-from wambench_policies.nn.embodiment import NO_ROBOT
 from wambench_policies.nn.encoders.base import external_prefixes
-from wambench_policies.nn.encoders.build import build_encoder
-from wambench_policies.nn.flow import flow_sample, integrate, masked_mse, time_bucket
+from wambench_policies.nn.expert.alternate_dit import ActionExpert, Context
 from wambench_policies.nn.groups import parameter_groups
-from wambench_policies.nn.language.base import BackboneOutput
-from wambench_policies.nn.language.build import build_backbone
+from wambench_policies.nn.horizon import horizon_mask
+from wambench_policies.nn.observer import Observed, Observer
 from wambench_policies.nn.query import QueryAggregation
 
 
 @dataclass(frozen=True)
-class Imagined:
+class Imagined(Observed):
     """What the policy sees, reads and imagines before it acts.
 
     Attributes:
-        u: (B, N, D) tokens of the primary image.
         latent: (B, Z) ẑ.
         subgoal: (B, N, D) û_T, with gradient to the world model; None without one.
-        language: Hidden states of the language model.
     """
 
-    u: Tensor
     latent: Tensor
     subgoal: Tensor | None
-    language: BackboneOutput
 
 
-class LaWAM(nn.Module):
+class LaWAM(Observer):
     """The policy network.
 
     Args:
         config: Sizes and switches.
 
     Attributes:
-        encoder: The frozen visual encoder ψ.
-        backbone: The language model with its queries.
         aggregation: Latent-action queries to ẑ.
         world: LaWM_ω, or None without `use_lawm`.
         expert: The action expert.
     """
 
     def __init__(self, config: LaWAMConfig) -> None:
-        super().__init__()
+        super().__init__(config.lawm.encoder, config.backbone, config.cameras)
         self.config = config
-        self.encoder = build_encoder(config.lawm.encoder)
         grid, dim = self.encoder.grid, self.encoder.dim
-        self.backbone = build_backbone(
-            config.backbone, cameras=len(config.cameras), grid=grid, token_dim=dim
-        )
         self.aggregation = QueryAggregation(
             config.lawm.latent_dim, self.backbone.dim, config.aggregation_heads
         )
         self.world = WorldModel(config.lawm, grid, dim) if config.use_lawm else None
-        self.expert = ActionExpert(config, self.backbone.dim, dim)
-
-    @property
-    def external_prefixes(self) -> tuple[str, ...]:
-        """Names of tensors that belong into no checkpoint begin so."""
-        return external_prefixes(self)
-
-    def load_external(self, *, trained: bool) -> None:
-        """Reads what comes from elsewhere: public weights and the tokenizer.
-
-        Args:
-            trained: The language model's weights come from a checkpoint of ours, so its tokenizer
-                alone is read.
-
-        Raises:
-            UsageError: Something is not there.
-        """
-        if not self.encoder.ours and not self.encoder.ready:
-            self.encoder.load_weights()
-        if trained:
-            self.backbone.load_tokenizer()
-        else:
-            self.backbone.load_weights()
+        state_dim = config.state_dim if config.proprio else None
+        self.expert = ActionExpert(config.expert, self.backbone.dim, dim, state_dim)
 
     def imagine(self, batch: Mapping[str, Any]) -> Imagined:
-        """Sees, reads, and imagines the subgoal.
-
-        Args:
-            batch: With `images` (B, C, H, W, 3) and `instruction`; or, where the backbone reads
-                features, `features` (B, C, N, D) in place of images.
-        """
-        features, images = batch.get("features"), batch.get("images")
-        seen = features if features is not None else images
-        if seen is None or seen.shape[1] != len(self.config.cameras):
-            count = "no" if seen is None else seen.shape[1]
-            raise UsageError(
-                f"The policy looks through {len(self.config.cameras)} cameras "
-                f"({', '.join(self.config.cameras)}), the batch has {count}."
-            )
-        if features is None:
-            shown = images if self.backbone.uses_features else images[:, :1]
-            features = self.encoder(shown)
-        elif not self.backbone.uses_features and images is None:
-            raise UsageError("This backbone reads images, and the batch has features only.")
-        features = features.float()
-        u = features[:, 0]
-        language = self.backbone(images, features, batch["instruction"])
-        latent = self.aggregation(language.latent)
-        subgoal = self.world(u, latent) if self.world is not None else None
-        return Imagined(u, latent, subgoal, language)
+        """Sees, reads, and imagines the subgoal; for the batch see `observe`."""
+        seen = self.observe(batch)
+        latent = self.aggregation(seen.language.latent)
+        subgoal = self.world(seen.u, latent) if self.world is not None else None
+        return Imagined(seen.u, seen.language, latent, subgoal)
 
     def context(self, imagined: Imagined) -> Context:
         """What the expert attends to, with gradients cut where the configuration says."""
@@ -147,7 +93,7 @@ class LaWAM(nn.Module):
         """Chunks of actions.
 
         Args:
-            batch: As for `imagine`, with `control_hz` and `embodiment`, and `state` where
+            batch: As for `observe`, with `control_hz` and `embodiment`, and `state` where
                 `proprio` is on.
             noise: (B, K, A) standard normal, drawn by the caller for each episode from that
                 episode's own generator; K at least the actions of the horizon.
@@ -160,51 +106,15 @@ class LaWAM(nn.Module):
     @torch.no_grad()
     def act(self, batch: Mapping[str, Any], imagined: Imagined, noise: Tensor) -> Tensor:
         """`predict` with what was imagined before, or with a subgoal put in its place."""
-        control_hz = batch["control_hz"]
-        valid = self._horizon(control_hz, noise)
-        chunk = Chunk(control_hz, valid, batch["embodiment"], self._state(batch))
-        context = self.context(imagined)
-
-        def velocity(points: Tensor, time: Tensor) -> Tensor:
-            bucket = time_bucket(time).unsqueeze(1)
-            return self.expert(points.unsqueeze(1), bucket, context, chunk).squeeze(1)
-
-        actions = integrate(velocity, noise.float(), self.config.denoise_steps)
-        return actions.masked_fill(~valid.unsqueeze(-1), 0.0)
+        config = self.config
+        valid = horizon_mask(batch["control_hz"], noise.shape[1], config.tau, config.rounding)
+        return self.expert.sample(batch, self.context(imagined), noise, valid, config.denoise_steps)
 
     def action_loss(
         self, batch: Mapping[str, Any], imagined: Imagined, generator: torch.Generator
     ) -> Tensor:
         """Flow-matching error over the actions that are there, several draws per sample."""
-        config = self.config
-        sample = flow_sample(batch["actions"], config.noise_draws, generator)
-        mask = batch["action_mask"] & (batch["embodiment"] != NO_ROBOT)[:, None]
-        chunk = Chunk(batch["control_hz"], mask, batch["embodiment"], self._state(batch))
-        velocity = self.expert(
-            sample.points.masked_fill(~mask[:, None, :, None], 0.0),
-            time_bucket(sample.time),
-            self.context(imagined),
-            chunk,
-            generator if self.training else None,
-        )
-        return masked_mse(velocity, sample.velocity, mask[:, None, :, None])
-
-    def _state(self, batch: Mapping[str, Any]) -> Tensor | None:
-        return batch["state"] if self.config.proprio else None
-
-    def _horizon(self, control_hz: Tensor, noise: Tensor) -> Tensor:
-        """(B, K) which actions are within the horizon at each control frequency."""
-        if noise.is_meta:
-            return torch.ones(noise.shape[:2], dtype=torch.bool, device=noise.device)
-        steps = [self.config.steps(hz) for hz in control_hz.double().tolist()]
-        if max(steps) > noise.shape[1]:
-            raise UsageError(
-                f"The horizon of {self.config.tau} s has {max(steps)} actions at "
-                f"{control_hz.max().item():g} Hz, the noise is for {noise.shape[1]}.",
-                "Draw noise for a longer chunk.",
-            )
-        count = torch.tensor(steps, device=noise.device)
-        return torch.arange(noise.shape[1], device=noise.device) < count[:, None]
+        return self.expert.loss(batch, self.context(imagined), self.config.noise_draws, generator)
 
 
 class LaWAMObjective(nn.Module):

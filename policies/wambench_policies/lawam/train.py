@@ -20,11 +20,10 @@ from typing import TYPE_CHECKING, Any
 from wambench.errors import UsageError
 from wambench.trainer import Stage, TrainInput, TrainRequest, TrainResult
 from wambench_policies.lawam.runs import LaWAMRun, LaWMRun
-from wambench_policies.nn.encoders.config import DinoV3Config, TinyEncoderConfig
+from wambench_policies.training.encoders import ENCODER_INPUT, encoder_source, load_encoder
 
 if TYPE_CHECKING:
     from wambench_policies.data.windows import TrainingData
-    from wambench_policies.nn.encoders.base import FeatureEncoder
 
 METHOD = "lawam"
 SHIPPED = Path(__file__).parent / "checkpoints"
@@ -44,7 +43,7 @@ class LaWAMTrainer:
             "lawm",
             "latent actions and the latent world model (stage 1)",
             tuple(LaWMRun.preset_names()),
-            (TrainInput("encoder", "checkpoint of stage encoder [default: the shipped one]"),),
+            (ENCODER_INPUT,),
         ),
         Stage(
             "policy",
@@ -86,11 +85,11 @@ class LaWAMTrainer:
         from wambench_policies.training.run import resolve, run_training
 
         config = resolve(LaWMRun, request)
-        source = _encoder_source(config.encoder, request.inputs.get("encoder"))
+        source = encoder_source(config.encoder, request.inputs.get("encoder"))
 
         def build(data: TrainingData) -> Any:
             objective = LaWMObjective(config)
-            _load_encoder(objective.model.encoder, config.encoder, source)
+            load_encoder(objective.model.encoder, config.encoder, source)
             return objective, objective.model
 
         return run_training(
@@ -121,12 +120,12 @@ class LaWAMTrainer:
             )
         source = None
         if stage_one is None:
-            source = _encoder_source(config.lawm.encoder, None)
+            source = encoder_source(config.lawm.encoder, None)
 
         def build(data: TrainingData) -> Any:
             objective = LaWAMObjective(config)
             if stage_one is None:
-                _load_encoder(objective.model.encoder, config.lawm.encoder, source)
+                load_encoder(objective.model.encoder, config.lawm.encoder, source)
             else:
                 objective.load_lawm(stage_one.configuration(LaWMRun), stage_one.tensors())
             objective.model.load_external(trained=False)
@@ -155,49 +154,3 @@ def _require_widths(data: TrainingData, action_dim: int, state_dim: int) -> None
                     f"{key} is {wanted}, and the data of {name} has {found}.",
                     f"Add --set {key}={found}.",
                 )
-
-
-def _encoder_source(config: TinyEncoderConfig | DinoV3Config, given: str | None) -> str | None:
-    """Where the tiny encoder's weights are; None where it needs none from a folder of ours.
-
-    Raises:
-        UsageError: There are none.
-    """
-    if isinstance(config, DinoV3Config):
-        if given is not None:
-            raise UsageError(
-                "--encoder is for the tiny encoder, and this preset has DINOv3.",
-                "Set encoder.source to a local folder with its weights instead.",
-            )
-        return None
-    if given is not None:
-        if config.source is not None:
-            raise UsageError("--encoder and encoder.source are both given.", "Give one of them.")
-        return given
-    if config.source is not None or config.random:
-        return config.source
-    shipped = SHIPPED / "encoder"
-    if not shipped.exists():
-        raise UsageError(
-            "No pretrained tiny encoder is shipped with this version of wambench.",
-            "Train one with --stage encoder and give it by --encoder.",
-        )
-    return str(shipped)
-
-
-def _load_encoder(
-    encoder: FeatureEncoder, config: TinyEncoderConfig | DinoV3Config, source: str | None
-) -> None:
-    """Gives a visual encoder its pretrained weights.
-
-    The place that they come from is not in the configuration: they are in the checkpoint itself.
-    """
-    from wambench_policies.nn.encoders.build import build_encoder
-
-    if source is None:
-        if not config.random:
-            encoder.load_weights()
-        return
-    loaded = build_encoder(config.model_copy(update={"source": source}))
-    loaded.load_weights()
-    encoder.load_state_dict(loaded.state_dict())

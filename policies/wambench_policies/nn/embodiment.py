@@ -1,4 +1,4 @@
-"""Layers with separate weights for every embodiment."""
+"""Layers with separate weights for every embodiment, and room for the widest of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from wambench.errors import UsageError
 
 NO_ROBOT = 0
 """Embodiment of clips without actions and proprioception, such as human video."""
@@ -61,3 +63,17 @@ class EmbodimentMLP(nn.Module):
     def forward(self, x: Tensor, embodiment: Tensor) -> Tensor:
         """(B, N, inputs) and (B,) to (B, N, outputs)."""
         return self.second(self.activation(self.first(x, embodiment)), embodiment)
+
+
+def padded_to(x: Tensor, width: int, what: str) -> Tensor:
+    """`x` with zeros at the end of its last axis.
+
+    Raises:
+        UsageError: It is wider already.
+    """
+    if x.shape[-1] > width:
+        raise UsageError(
+            f"The model has room for {what} of width {width}, got {x.shape[-1]}.",
+            "Choose a configuration with more room.",
+        )
+    return F.pad(x, (0, width - x.shape[-1]))

@@ -8,14 +8,16 @@ torch = pytest.importorskip("torch", reason="learned policies need torch")
 
 from lawam_support import opened, small_config  # noqa: E402
 from wambench.errors import UsageError  # noqa: E402
-from wambench_policies.lawam.action_expert import ActionExpert, Chunk  # noqa: E402
+from wambench_policies.nn.expert.alternate_dit import ActionExpert, Chunk  # noqa: E402
 
 LANGUAGE, TOKEN, K, A = 32, 16, 6, 7
 
 
 def make(**changes) -> ActionExpert:
     torch.manual_seed(0)
-    expert = ActionExpert(small_config(**changes), LANGUAGE, TOKEN)
+    config = small_config(**changes)
+    state_dim = config.state_dim if config.proprio else None
+    expert = ActionExpert(config.expert, LANGUAGE, TOKEN, state_dim)
     opened(expert)
     return expert.eval()
 

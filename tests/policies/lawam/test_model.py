@@ -250,7 +250,7 @@ def test_a_prediction_is_the_integral_of_the_experts_velocity_from_the_given_noi
     model, batch = objective.model, make_batch()
     noise = torch.randn(3, 16, 7, generator=seeded())
     imagined = model.imagine(batch)
-    from wambench_policies.lawam.action_expert import Chunk
+    from wambench_policies.nn.expert.alternate_dit import Chunk
 
     chunk = Chunk(batch["control_hz"], batch["action_mask"], batch["embodiment"])
     with torch.no_grad():
@@ -310,7 +310,7 @@ def test_chunks_are_as_long_as_the_horizon_at_each_control_frequency():
     actions = predict(small_objective(), batch)
     lengths = (actions != 0).any(-1).sum(-1)
     assert lengths.tolist() == [4, 8, 16]
-    with pytest.raises(UsageError, match="has 32 actions at 40 Hz, the noise is for 16"):
+    with pytest.raises(UsageError, match="has 32 actions at 40 Hz, and there is room for 16"):
         predict(small_objective(), batch | {"control_hz": torch.full((3,), 40.0)})
 
 

@@ -163,7 +163,7 @@ def test_stages_that_do_not_fit_are_refused(
 def test_without_a_pretrained_encoder_the_error_says_how_to_make_one(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wambench_policies.lawam.train.SHIPPED", tmp_path)
+    monkeypatch.setattr("wambench_policies.training.encoders.SHIPPED_ENCODER", tmp_path / "none")
     with pytest.raises(UsageError, match=r"No pretrained tiny encoder.*--stage encoder"):
         train("lawm", trained / "data", tmp_path / "out")
 
@@ -275,9 +275,9 @@ def test_wrong_arguments_are_refused(
 def test_without_a_checkpoint_the_shipped_one_is_asked_for(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wambench_policies.lawam.policy.SHIPPED", trained)
+    monkeypatch.setattr(LaWAMPolicy, "shipped", trained / "policy")
     assert LaWAMPolicy(SPEC).horizon == 16
-    monkeypatch.setattr("wambench_policies.lawam.policy.SHIPPED", tmp_path)
+    monkeypatch.setattr(LaWAMPolicy, "shipped", tmp_path / "none")
     with pytest.raises(UsageError, match="No trained LaWAM is shipped"):
         LaWAMPolicy(SPEC)
 

@@ -1,7 +1,8 @@
-"""The Alternate-DiT action expert: velocities of a noisy action chunk, given what is seen and read.
+"""LaWAM's Alternate-DiT action expert: a flow over action chunks, given what is seen and read.
 
 Layer i attends, by i mod 4, to: 0 the tokens of the language model, 1 the chunk itself, 2 the
-visual tokens [u; û_T], 3 the chunk itself. Flow time scales and shifts the norm before attention.
+visual tokens ([u; û_T], or u alone where nothing is imagined), 3 the chunk itself. Flow time scales
+and shifts the norm before attention.
 
 Tensors of a chunk are (B, R, K, D): R points on the flow's paths share the context of a sample.
 Queries of one context do not see each other in cross-attention, so there R · K queries are read
@@ -10,18 +11,20 @@ at once and the context is projected once; in self-attention the R chunks are ap
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wambench_policies.lawam.config import LaWAMConfig
-from wambench_policies.lawam.lawm import padded_to
 from wambench_policies.nn.adaln import AdaptiveLayerNorm, plain_norm
 from wambench_policies.nn.attention import MLP, Attention, KeysValues, key_mask
 from wambench_policies.nn.codes import physical_time, sinusoidal
-from wambench_policies.nn.embodiment import EmbodimentMLP
+from wambench_policies.nn.embodiment import NO_ROBOT, EmbodimentMLP, padded_to
+from wambench_policies.nn.expert.config import ExpertConfig
+from wambench_policies.nn.flow import flow_sample, integrate, masked_mse, time_bucket
 from wambench_policies.nn.random import dropout
 
 TIME_CODE_DIM = 256
@@ -117,23 +120,26 @@ class ActionExpert(nn.Module):
     for classifier-free guidance that it does not use.
 
     Args:
-        config: Sizes and switches.
+        sizes: Sizes and switches.
         language_dim: Width of the language model's hidden states.
         token_dim: Width of visual tokens.
+        state_dim: Width that proprioception is padded to, which is then one more token; None for
+            none.
     """
 
-    def __init__(self, config: LaWAMConfig, language_dim: int, token_dim: int) -> None:
+    def __init__(
+        self, sizes: ExpertConfig, language_dim: int, token_dim: int, state_dim: int | None
+    ) -> None:
         super().__init__()
-        sizes = config.expert
         dim, slots = sizes.dim, sizes.embodiments
         self.config = sizes
-        self.state_dim = config.state_dim
+        self.state_dim = state_dim
         self.language = nn.Linear(language_dim, token_dim)
         self.language_norm = nn.LayerNorm(token_dim)
         self.action_in = EmbodimentMLP(slots, sizes.action_dim, dim, dim, F.silu)
         self.action_out = EmbodimentMLP(slots, dim, dim, sizes.action_dim, F.relu)
         self.state_in = (
-            EmbodimentMLP(slots, config.state_dim, dim, dim, F.silu) if config.proprio else None
+            None if state_dim is None else EmbodimentMLP(slots, state_dim, dim, dim, F.silu)
         )
         self.time = nn.Sequential(nn.Linear(TIME_CODE_DIM, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.layers = nn.ModuleList(
@@ -159,6 +165,53 @@ class ActionExpert(nn.Module):
             for i, layer in enumerate(self.layers)
         )
         return Context(layers, key_mask(valid))
+
+    def loss(
+        self, batch: Mapping[str, Any], context: Context, draws: int, generator: torch.Generator
+    ) -> Tensor:
+        """Flow-matching error over the actions that are there.
+
+        Args:
+            batch: A training batch.
+            context: What its samples see and read.
+            draws: Points on the flow's paths per sample.
+            generator: Source of noise, flow time and dropout.
+        """
+        sample = flow_sample(batch["actions"], draws, generator)
+        mask = batch["action_mask"] & (batch["embodiment"] != NO_ROBOT)[:, None]
+        velocity = self(
+            sample.points.masked_fill(~mask[:, None, :, None], 0.0),
+            time_bucket(sample.time),
+            context,
+            self._chunk(batch, mask),
+            generator if self.training else None,
+        )
+        return masked_mse(velocity, sample.velocity, mask[:, None, :, None])
+
+    @torch.no_grad()
+    def sample(
+        self, batch: Mapping[str, Any], context: Context, noise: Tensor, valid: Tensor, steps: int
+    ) -> Tensor:
+        """Follows the flow from noise to actions.
+
+        Args:
+            batch: With `control_hz`, `embodiment`, and `state` where the expert looks at it.
+            context: What its samples see and read.
+            noise: (B, K, A) where to start.
+            valid: (B, K) which actions there are.
+            steps: Euler steps.
+
+        Returns:
+            (B, K, A) normalised actions, zero where there are none.
+        """
+        chunk = self._chunk(batch, valid)
+
+        def velocity(points: Tensor, time: Tensor) -> Tensor:
+            bucket = time_bucket(time).unsqueeze(1)
+            return self(points.unsqueeze(1), bucket, context, chunk).squeeze(1)
+
+        actions = integrate(velocity, noise.float(), steps)
+        return actions.masked_fill(~valid.unsqueeze(-1), 0.0)
 
     def forward(
         self,
@@ -190,6 +243,7 @@ class ActionExpert(nn.Module):
         # A sample without any action must look at something; its result is not used.
         valid = valid | ~valid.any(dim=1, keepdim=True)
         if self.state_in is not None:
+            assert self.state_dim is not None
             assert chunk.state is not None, "proprio is on and the chunk has no state"
             state = padded_to(chunk.state, self.state_dim, "proprioception").to(x.dtype)
             token = self.state_in(state.unsqueeze(1), chunk.embodiment)
@@ -204,6 +258,10 @@ class ActionExpert(nn.Module):
         x = self.project(self.norm(x, time))[:, :, -steps:]
         velocity = self.action_out(x.flatten(1, 2), chunk.embodiment).float()
         return velocity.unflatten(1, (draws, steps))[..., :width]
+
+    def _chunk(self, batch: Mapping[str, Any], valid: Tensor) -> Chunk:
+        state = None if self.state_in is None else batch["state"]
+        return Chunk(batch["control_hz"], valid, batch["embodiment"], state)
 
     def _time_code(self, control_hz: Tensor, steps: int) -> Tensor | None:
         """(B, 1, K, D) code of the actions' moments, or None."""

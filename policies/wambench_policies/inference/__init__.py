@@ -1,0 +1,1 @@
+"""Trained checkpoints as wambench policies."""

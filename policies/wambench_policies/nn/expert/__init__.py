@@ -1,0 +1,1 @@
+"""Networks that turn what a policy sees and reads into actions."""
