@@ -75,11 +75,23 @@ def masked_mse(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     Returns:
         A scalar. What the masked entries hold has no influence, not even where it is not finite.
     """
+    error, count = _masked_error(prediction, target, mask)
+    return error.square().sum() / count
+
+
+def masked_l1(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Like `masked_mse`, but the mean absolute error."""
+    error, count = _masked_error(prediction, target, mask)
+    return error.abs().sum() / count
+
+
+def _masked_error(prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Differences, zero where masked, and the number of the others, at least 1."""
     if mask.dim() < prediction.dim():
         mask = mask.unsqueeze(-1)
     mask = mask.expand_as(prediction)
     error = (prediction.float() - target.float()).masked_fill(~mask, 0.0)
-    return error.square().sum() / mask.sum().clamp(min=1)
+    return error, mask.sum().clamp(min=1)
 
 
 def integrate(velocity: Callable[[Tensor, Tensor], Tensor], noise: Tensor, steps: int) -> Tensor:

@@ -12,10 +12,11 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="LaWAM needs torch")
 
+from learned_support import SPEC, observation  # noqa: E402
 from support import Run  # noqa: E402
-from training_support import FACTS, write_demos  # noqa: E402
+from training_support import write_demos  # noqa: E402
 from wambench.errors import PolicyContractError, PolicyError, UsageError  # noqa: E402
-from wambench.protocol import Episode, Observation, SuiteSpec, episode_rng  # noqa: E402
+from wambench.protocol import episode_rng  # noqa: E402
 from wambench.registry import build_policy, find_policy, find_trainer, load_trainer  # noqa: E402
 from wambench.trainer import TrainRequest, TrainResult  # noqa: E402
 from wambench_policies.lawam.encoder_run import EncoderRun  # noqa: E402
@@ -40,18 +41,6 @@ SIZES = {
     "policy": LOOP
     | {"backbone.dim": "32", "backbone.hidden": "64", "expert.dim": "32", "expert.layers": "4"},
 }
-SPEC = SuiteSpec(
-    name="libero_goal",
-    backend="embedded",
-    embodiment="panda",
-    action_names=FACTS.action_names,
-    action_low=FACTS.action_low,
-    action_high=FACTS.action_high,
-    state_names=FACTS.state_names,
-    cameras=("agentview", "robot0_eye_in_hand", "frontview"),
-    control_hz=20.0,
-    hold_action=(0.0,) * 7,
-)
 
 
 def train(stage: str, data: Path, out: Path, **changes: Any) -> TrainResult:
@@ -86,14 +75,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _own_cache(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAMBENCH_CACHE", str(trained / "cache"))
-
-
-def observation(seed: int, step: int = 0) -> Observation:
-    rng = np.random.default_rng([seed, step, 9])
-    episode = Episode("libero_goal", "embedded", 0, "task_0", seed, seed, -1, "do task 0", 300)
-    pixels = {c: rng.integers(0, 256, (48, 48, 3), np.uint8) for c in SPEC.cameras[:2]}
-    state = rng.normal(size=3).astype(np.float32)
-    return Observation(episode, step, pixels, state, episode_rng(seed, step))
 
 
 # ---- the stages build on each other --------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Policies that imitate without imagining: the baselines that stand beside LaWAM."""

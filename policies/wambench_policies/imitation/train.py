@@ -1,0 +1,92 @@
+"""Trains the baselines: `wambench train flow_bc|act --stage policy ...`.
+
+    wambench train flow_bc --stage policy --preset tiny --encoder ckpt/encoder --data D --out O
+    wambench train act     --stage policy --preset tiny --encoder ckpt/encoder --data D --out O
+
+Without --encoder, presets with the tiny encoder take the one that is shipped with the package.
+Importing this needs no PyTorch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wambench.trainer import Stage, TrainRequest, TrainResult
+from wambench_policies.imitation.runs import ACTRun, FlowBCRun
+from wambench_policies.training.encoders import ENCODER_INPUT, encoder_source, load_encoder
+
+if TYPE_CHECKING:
+    from wambench_policies.data.windows import TrainingData
+
+SHIPPED = Path(__file__).parent / "checkpoints"
+"""Checkpoints in the package, each in a folder of its method's name."""
+
+
+class FlowBCTrainer:
+    """The one stage of `flow_bc`."""
+
+    stages = (
+        Stage(
+            "policy",
+            "a flow-matching policy without a world model",
+            tuple(FlowBCRun.preset_names()),
+            (ENCODER_INPUT,),
+        ),
+    )
+
+    def train(self, request: TrainRequest) -> TrainResult:
+        """Trains it; see `wambench.trainer.Trainer`."""
+        from wambench_policies.imitation.flow_bc import FlowBCObjective
+
+        about = "LaWAM's policy without a world model: a flow over chunks of actions."
+        return _train(request, "flow_bc", about, FlowBCRun, FlowBCObjective)
+
+
+class ACTTrainer:
+    """The one stage of `act`."""
+
+    stages = (
+        Stage(
+            "policy",
+            "behaviour cloning with action chunking, after ACT",
+            tuple(ACTRun.preset_names()),
+            (ENCODER_INPUT,),
+        ),
+    )
+
+    def train(self, request: TrainRequest) -> TrainResult:
+        """Trains it; see `wambench.trainer.Trainer`."""
+        from wambench_policies.imitation.act import ACTObjective
+
+        about = "Behaviour cloning with action chunking after ACT, on LaWAM's encoder and backbone."
+        return _train(request, "act", about, ACTRun, ACTObjective)
+
+
+def _train(
+    request: TrainRequest,
+    method: str,
+    about: str,
+    kind: type[FlowBCRun] | type[ACTRun],
+    objective_of: Callable[[Any], Any],
+) -> TrainResult:
+    from wambench_policies.training.run import resolve, run_training
+
+    config = resolve(kind, request)
+    source = encoder_source(config.encoder, request.inputs.get("encoder"))
+
+    def build(_: TrainingData) -> Any:
+        objective = objective_of(config)
+        load_encoder(objective.model.encoder, config.encoder, source)
+        objective.model.load_external(trained=False)
+        return objective, objective.model
+
+    return run_training(
+        request,
+        method=method,
+        about=about,
+        config=config,
+        windows=config.windows(config.data),
+        build=build,
+    )
