@@ -143,9 +143,11 @@ def test_the_large_encoder_is_not_taken_from_a_checkpoint_of_ours(
     [
         ("flow_bc", {"proprio": "true"}),
         ("flow_bc", {"data.control_hz": "10,20"}),
+        ("flow_bc", {"training.precision": "bf16"}),
         ("act", {"latent": "false"}),
         ("act", {"proprio": "true"}),
         ("act", {"data.control_hz": "10,20"}),
+        ("act", {"training.precision": "bf16"}),
     ],
 )
 def test_switches_train_and_run(
