@@ -1,6 +1,6 @@
-"""Finds policies, suites and trainers by entry point.
+"""Finds policies, suites, trainers and inspectors by entry point.
 
-A package offers a policy, a suite or a trainer by an entry point in its own `pyproject.toml`:
+A package offers any of them by an entry point in its own `pyproject.toml`:
 
     [project.entry-points."wambench.policies"]
     my_policy = "my_package.policy:MyPolicy"
@@ -11,8 +11,11 @@ A package offers a policy, a suite or a trainer by an entry point in its own `py
     [project.entry-points."wambench.trainers"]
     my_policy = "my_package.train:MyTrainer"      # a class without arguments
 
-What wambench ships is registered in exactly this way. A policy or a trainer may also be named by
-file: `path/to/file.py:Class`.
+    [project.entry-points."wambench.inspectors"]
+    my_policy = "my_package.inspect:MyInspector"  # a class without arguments
+
+What wambench ships is registered in exactly this way. All but suites may also be named by file:
+`path/to/file.py:Class`.
 """
 
 from __future__ import annotations
@@ -30,14 +33,21 @@ from pathlib import Path
 from typing import Any
 
 from wambench.errors import PolicyError, UsageError, WambenchError
+from wambench.inspector import Inspector
 from wambench.protocol import Needs, Policy, Suite, SuiteSpec, Task
 from wambench.trainer import Trainer
 
 POLICIES = "wambench.policies"
 SUITES = "wambench.suites"
 TRAINERS = "wambench.trainers"
+INSPECTORS = "wambench.inspectors"
 
-_PLURALS = {"policy": "policies", "suite": "suites", "trainer": "trainers"}
+_PLURALS = {
+    "policy": "policies",
+    "suite": "suites",
+    "trainer": "trainers",
+    "inspector": "inspectors",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,11 @@ def trainer_names() -> list[str]:
     return list(_entry_points(TRAINERS))
 
 
+def inspector_names() -> list[str]:
+    """Names of all installed inspectors."""
+    return list(_entry_points(INSPECTORS))
+
+
 def find_policy(name: str) -> Reference:
     """Finds a policy by entry-point name or by `path/to/file.py:Class`."""
     return _in_file("policy", name) or _find(POLICIES, "policy", name)
@@ -90,6 +105,11 @@ def find_policy(name: str) -> Reference:
 def find_trainer(name: str) -> Reference:
     """Finds a trainer by entry-point name or by `path/to/file.py:Class`."""
     return _in_file("trainer", name) or _find(TRAINERS, "trainer", name)
+
+
+def find_inspector(name: str) -> Reference:
+    """Finds an inspector by entry-point name or by `path/to/file.py:Class`."""
+    return _in_file("inspector", name) or _find(INSPECTORS, "inspector", name)
 
 
 def _in_file(kind: str, name: str) -> Reference | None:
@@ -172,19 +192,39 @@ def load_trainer(reference: Reference) -> Trainer:
     Raises:
         UsageError: It cannot be imported or built, or is no trainer.
     """
-    try:
-        trainer = load_target(reference.target)()
-    except WambenchError:
-        raise
-    except Exception as error:
-        raise build_failure(
-            "Trainer", reference.name, error, "Reinstall the package that offers it"
-        ) from error
+    trainer = _built("Trainer", reference)
     if not isinstance(trainer, Trainer):
         raise UsageError(
             f"{reference.target} is no trainer.", "It needs `stages` and `train(request)`."
         )
     return trainer
+
+
+def load_inspector(reference: Reference) -> Inspector:
+    """Builds an inspector as `Class()`.
+
+    Raises:
+        UsageError: It cannot be imported or built, or is no inspector.
+    """
+    inspector = _built("Inspector", reference)
+    if not isinstance(inspector, Inspector):
+        raise UsageError(
+            f"{reference.target} is no inspector.",
+            "It needs `diagnostics`, `inputs` and `inspect(request)`.",
+        )
+    return inspector
+
+
+def _built(kind: str, reference: Reference) -> Any:
+    """`Class()` of a reference."""
+    try:
+        return load_target(reference.target)()
+    except WambenchError:
+        raise
+    except Exception as error:
+        raise build_failure(
+            kind, reference.name, error, "Reinstall the package that offers it"
+        ) from error
 
 
 def build_failure(

@@ -17,11 +17,12 @@ from wambench.runtimes import is_provisioned, version_problems
 
 def list_(
     what: Annotated[
-        Literal["suites", "policies", "trainers", "tasks"], typer.Argument(help="What to list.")
+        Literal["suites", "policies", "trainers", "inspectors", "tasks"],
+        typer.Argument(help="What to list."),
     ],
     suite: Annotated[str | None, typer.Option(help="The suite, for `tasks`.")] = None,
 ) -> None:
-    """Lists suites, policies, trainers, or the tasks of a suite."""
+    """Lists suites, policies, trainers, inspectors, or the tasks of a suite."""
     console = make_console()
     if what == "suites":
         console.print(_suites())
@@ -29,6 +30,8 @@ def list_(
         console.print(_policies())
     elif what == "trainers":
         console.print(_trainers())
+    elif what == "inspectors":
+        console.print(_inspectors())
     elif suite is None:
         raise UsageError("Tasks of which suite?", "Add --suite, for example libero_goal.")
     else:
@@ -91,6 +94,22 @@ def _trainers() -> Table:
             inputs = ", ".join(f"--{taken.name}" for taken in stage.inputs)
             presets = ", ".join(stage.presets)
             table.add_row(name, stage.name, presets, inputs, stage.about, reference.distribution)
+    return table
+
+
+def _inspectors() -> Table:
+    table = Table("inspector", "diagnostic", "of stages", "takes", "what it measures", "from")
+    for name in registry.inspector_names():
+        reference = registry.find_inspector(name)
+        try:
+            inspector = registry.load_inspector(reference)
+        except WambenchError as error:
+            table.add_row(name, "", "", "", Text(error.problem, style="red"), "")
+            continue
+        inputs = ", ".join(f"--{taken.name}" for taken in inspector.inputs)
+        for one in inspector.diagnostics:
+            stages = ", ".join(one.stages)
+            table.add_row(name, one.name, stages, inputs, one.about, reference.distribution)
     return table
 
 

@@ -14,6 +14,8 @@ from wambench.cli import (
     data,
     doctor,
     eval,
+    inputs,
+    inspect,
     leaderboard,
     listing,
     report,
@@ -32,7 +34,8 @@ app = typer.Typer(
 app.command("eval")(eval.evaluate)
 app.command("collect")(collect.collect)
 app.add_typer(data.app, name="data")
-app.command("train", cls=train.TrainCommand)(train.train)
+app.command("train", cls=inputs.InputsCommand)(train.train)
+app.add_typer(inspect.app, name="inspect")
 app.command("list")(listing.list_)
 app.command("setup")(setup.setup)
 app.command("doctor")(doctor.doctor)

@@ -2,68 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
-import glob
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
-from typer.core import TyperCommand
 
 from wambench import registry
 from wambench.cli.eval import EXIT_INTERRUPTED
+from wambench.cli.inputs import check_inputs, did_you_mean, expanded
 from wambench.cli.options import parse_settings
 from wambench.cli.terminal import console as make_console
 from wambench.errors import UsageError
 from wambench.trainer import Stage, TrainRequest, TrainResult
-
-
-class TrainCommand(TyperCommand):
-    """Lets `--data` take several values, as a shell's glob gives them, and a stage have options.
-
-    An option that the command does not have is an input of the stage: `--lawm ckpt/lawm` is
-    `--input lawm=ckpt/lawm`. Which inputs there are is known when method and stage are.
-    """
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Rewrites the arguments into ones that click understands."""
-        return super().parse_args(ctx, self._rewritten(args))
-
-    def _rewritten(self, args: Sequence[str]) -> list[str]:
-        known = {name for parameter in self.params for name in parameter.opts}
-        known |= {name for parameter in self.params for name in parameter.secondary_opts}
-        known.add("--help")
-        rewritten: list[str] = []
-        rest = list(args)
-        while rest:
-            token = rest.pop(0)
-            name, equals, value = token.partition("=")
-            if token == "--data":
-                while rest and not rest[0].startswith("-"):
-                    rewritten += ["--data", rest.pop(0)]
-                continue
-            if token.startswith("--") and len(token) > 2 and name not in known:
-                if not equals:
-                    if not rest or rest[0].startswith("--"):
-                        raise UsageError(
-                            f"There is no option {name}, and no value that it could take follows.",
-                            self._hint(name, known),
-                        )
-                    value = rest.pop(0)
-                rewritten += ["--input", f"{name[2:]}={value}"]
-                continue
-            rewritten.append(token)
-        return rewritten
-
-    @staticmethod
-    def _hint(name: str, known: set[str]) -> str:
-        near = difflib.get_close_matches(name, sorted(known), n=2, cutoff=0.6)
-        return f"Did you mean {' or '.join(near)}?" if near else "See `wambench train --help`."
 
 
 def train(
@@ -126,14 +81,15 @@ def train(
     chosen = _stage(method, trainer.stages, stage)
     if preset not in chosen.presets:
         raise UsageError(
-            f"Stage {stage} of {method} has no preset {preset!r}.", _hint(preset, chosen.presets)
+            f"Stage {stage} of {method} has no preset {preset!r}.",
+            did_you_mean(preset, chosen.presets),
         )
     inputs = parse_settings(input_ or [], "--input")
-    _check_inputs(method, chosen, inputs, _options(ctx))
+    check_inputs(ctx, f"stage {stage} of {method}", chosen.inputs, list(inputs))
     request = TrainRequest(
         stage=stage,
         preset=preset,
-        data=tuple(_expanded(data)),
+        data=tuple(expanded(data)),
         out=out,
         inputs=inputs,
         overrides=parse_settings(set_ or [], "--set"),
@@ -181,50 +137,5 @@ def _stage(method: str, stages: Sequence[Stage], name: str) -> Stage:
         if stage.name == name:
             return stage
     raise UsageError(
-        f"{method} has no stage {name!r}.", _hint(name, [stage.name for stage in stages])
+        f"{method} has no stage {name!r}.", did_you_mean(name, [stage.name for stage in stages])
     )
-
-
-def _check_inputs(
-    method: str, stage: Stage, given: Mapping[str, str], options: Sequence[str]
-) -> None:
-    names = [taken.name for taken in stage.inputs]
-    for name in given:
-        if name not in names:
-            near = difflib.get_close_matches(name, [*names, *options], n=2, cutoff=0.6)
-            takes = ", ".join(f"--{taken}" for taken in names) or "nothing beside data"
-            raise UsageError(
-                f"`wambench train` has no option --{name}, and stage {stage.name} of {method} "
-                f"takes {takes}.",
-                f"Did you mean {' or '.join(f'--{n}' for n in near)}?" if near else "",
-            )
-    for taken in stage.inputs:
-        if taken.required and taken.name not in given:
-            raise UsageError(
-                f"Stage {stage.name} of {method} needs --{taken.name}: {taken.about}.",
-                f"Add --{taken.name} VALUE.",
-            )
-
-
-def _options(ctx: typer.Context) -> list[str]:
-    """Names of the command's own options, without dashes."""
-    return [name[2:] for p in ctx.command.params for name in p.opts if name.startswith("--")]
-
-
-def _expanded(patterns: Sequence[str]) -> list[str]:
-    """Datasets: what exists as it is, else what a pattern matches, else as it is (a hub name)."""
-    found: list[str] = []
-    for pattern in patterns:
-        if Path(pattern).exists() or not glob.has_magic(pattern):
-            found.append(pattern)
-            continue
-        matches = sorted(glob.glob(pattern))
-        if not matches:
-            raise UsageError(f"--data {pattern} matches nothing.", "Check the path.")
-        found += matches
-    return found
-
-
-def _hint(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
-    return f"Did you mean {' or '.join(near)}?" if near else f"It has: {', '.join(known)}."

@@ -12,50 +12,18 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="LaWAM needs torch")
 
+from lawam_checkpoints import SIZES, train  # noqa: E402
 from learned_support import SPEC, observation  # noqa: E402
 from support import Run  # noqa: E402
 from training_support import write_demos  # noqa: E402
 from wambench.errors import PolicyContractError, PolicyError, UsageError  # noqa: E402
 from wambench.protocol import episode_rng  # noqa: E402
 from wambench.registry import build_policy, find_policy, find_trainer, load_trainer  # noqa: E402
-from wambench.trainer import TrainRequest, TrainResult  # noqa: E402
 from wambench_policies.lawam.encoder_run import EncoderRun  # noqa: E402
 from wambench_policies.lawam.policy import LaWAMPolicy  # noqa: E402
 from wambench_policies.lawam.runs import LaWAMRun, LaWMRun  # noqa: E402
 from wambench_policies.lawam.train import LaWAMTrainer  # noqa: E402
 from wambench_policies.nn.checkpoint import Checkpoint  # noqa: E402
-
-ENCODER = {
-    "encoder.image_size": "32",
-    "encoder.widths": "8,8,8",
-    "encoder.blocks": "0,0,1",
-    "encoder.dim": "16",
-}
-LOOP = {
-    "training.validate_every": "2",
-    "training.validation_batches": "1",
-}
-SIZES = {
-    "encoder": LOOP | ENCODER | {"state_dim": "3"},
-    "lawm": LOOP | ENCODER | {"dim": "32", "hidden": "64", "enc_layers": "1", "dec_layers": "1"},
-    "policy": LOOP
-    | {"backbone.dim": "32", "backbone.hidden": "64", "expert.dim": "32", "expert.layers": "4"},
-}
-
-
-def train(stage: str, data: Path, out: Path, **changes: Any) -> TrainResult:
-    request = TrainRequest(
-        stage=stage,
-        preset="tiny",
-        data=(str(data),),
-        out=out,
-        overrides=SIZES[stage] | changes.pop("overrides", {}),
-        inputs=changes.pop("inputs", {}),
-        steps=3,
-        batch_size=4,
-        device="cpu",
-    )
-    return LaWAMTrainer().train(replace(request, **changes))
 
 
 @pytest.fixture(scope="module")

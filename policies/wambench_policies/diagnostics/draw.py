@@ -1,0 +1,183 @@
+"""Figures of diagnostics, in the style of all plots; markers and hatches say what colours say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from wambench.report.plots.style import (
+    LIGHT,
+    MARKERS,
+    NORMAL,
+    PAGE,
+    SMALL,
+    panel_grid,
+    printable,
+)
+
+_HEIGHT = 2.2
+_DASHES = ("-", "--", ":", "-.")
+_HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx")
+SIMILARITY = "cividis"
+"""Colour map of heat maps: it rises evenly in lightness and for the colour-blind (Nuñez 2018)."""
+
+
+def curves(
+    title: str,
+    x: Sequence[float],
+    series: Mapping[str, Sequence[float]],
+    x_label: str,
+    y_label: str,
+    *,
+    ticks: Sequence[str] | None = None,
+) -> Figure:
+    """One line per series over common positions; 0 is in the picture."""
+    figure, (axes,) = panel_grid([title], _HEIGHT, LIGHT, legend_lines=len(series))
+    for index, (name, values) in enumerate(series.items()):
+        axes.plot(
+            x,
+            values,
+            linestyle=_DASHES[index % len(_DASHES)],
+            marker=MARKERS[index],
+            markersize=4,
+            linewidth=1.1,
+            color=LIGHT.cycle[index % len(LIGHT.cycle)],
+            label=printable(name),
+        )
+    axes.set_xticks(list(x), ticks or [f"{value:g}" for value in x])
+    _finish(figure, axes, x_label, y_label)
+    finite = [v for values in series.values() for v in values if np.isfinite(v)]
+    axes.set_ylim(bottom=min(0.0, 1.05 * min(finite, default=0.0)))
+    return figure
+
+
+def bars(
+    title: str,
+    groups: Sequence[str],
+    series: Mapping[str, Sequence[float]],
+    y_label: str,
+    *,
+    bottom: float | None = None,
+) -> Figure:
+    """One group of bars per name, one bar per series in it.
+
+    Args:
+        title: Of the figure.
+        groups: Names on the axis.
+        series: Heights, one per group; NaN draws nothing.
+        y_label: What a height is.
+        bottom: Bars below this are cut there, and their height stands beside them; None for none.
+    """
+    wide = len(groups) * len(series) > 12
+    figure, (axes,) = panel_grid([title], _HEIGHT, LIGHT, legend_lines=len(series))
+    if wide:
+        figure.set_size_inches(PAGE, figure.get_size_inches()[1])
+    width = 0.8 / len(series)
+    for index, (name, values) in enumerate(series.items()):
+        places = np.arange(len(groups)) + (index - (len(series) - 1) / 2) * width
+        shown = np.array(values, float)
+        if bottom is not None:
+            shown = np.maximum(shown, bottom)
+        axes.bar(
+            places,
+            np.nan_to_num(shown),
+            width,
+            color=LIGHT.cycle[index % len(LIGHT.cycle)],
+            edgecolor=LIGHT.ground,
+            linewidth=0.4,
+            hatch=_HATCHES[index % len(_HATCHES)],
+            label=printable(name),
+        )
+        for place, value in zip(places, values, strict=True):
+            if bottom is not None and value < bottom:
+                axes.text(
+                    place,
+                    bottom,
+                    f"{value:.2g}",
+                    fontsize=SMALL,
+                    ha="center",
+                    va="bottom",
+                    rotation=90,
+                    color=LIGHT.ink,
+                )
+    axes.axhline(0, color=LIGHT.faint, linewidth=0.6)
+    axes.set_xticks(range(len(groups)), [printable(group) for group in groups])
+    axes.grid(axis="x", visible=False)
+    _finish(figure, axes, "", y_label)
+    if bottom is not None:
+        axes.set_ylim(bottom=bottom * 1.02)
+    return figure
+
+
+def heat_maps(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[tuple[str, NDArray[np.uint8], Sequence[NDArray[Any] | None]]],
+    legend: str,
+) -> Figure:
+    """Pictures with maps over them.
+
+    Args:
+        title: Of the figure.
+        columns: Title of each column.
+        rows: A label; (C, H, W, 3) pictures, one per column; and one (h, w) map per column, None
+            for the picture alone.
+        legend: What a colour says.
+    """
+    side = (PAGE - 0.9) / len(columns)
+    figure = Figure(figsize=(PAGE, side * len(rows) + 0.55), facecolor=LIGHT.ground)
+    figure.set_layout_engine("constrained", h_pad=0.02, w_pad=0.02)
+    cells = figure.subplots(len(rows), len(columns), squeeze=False)
+    values = [m for _, _, maps in rows for m in maps if m is not None]
+    low = min(float(np.nanmin(m)) for m in values)
+    image = None
+    for line, (label, pictures, maps) in enumerate(rows):
+        for column, (picture, values_of) in enumerate(zip(pictures, maps, strict=True)):
+            axes = cells[line, column]
+            axes.set_xticks([])
+            axes.set_yticks([])
+            axes.spines[:].set_visible(False)
+            height, width = picture.shape[:2]
+            extent = (0, width, height, 0)
+            if values_of is None:
+                axes.imshow(picture, extent=extent)
+            else:
+                axes.imshow(picture.mean(-1), cmap="gray", vmin=0, vmax=255, extent=extent)
+                image = axes.imshow(
+                    values_of,
+                    cmap=SIMILARITY,
+                    vmin=low,
+                    vmax=1,
+                    alpha=0.6,
+                    extent=extent,
+                    interpolation="nearest",
+                )
+            if line == 0:
+                axes.set_title(columns[column], fontsize=NORMAL, color=LIGHT.ink)
+            if column == 0:
+                axes.set_ylabel(printable(label), fontsize=SMALL, color=LIGHT.ink, parse_math=False)
+    assert image is not None
+    bar = figure.colorbar(image, ax=cells, shrink=0.8, pad=0.01)
+    bar.set_label(legend, fontsize=NORMAL, color=LIGHT.ink)
+    bar.ax.tick_params(labelsize=SMALL, colors=LIGHT.faint)
+    figure.suptitle(title, fontsize=NORMAL, color=LIGHT.ink, fontweight="bold")
+    return figure
+
+
+def _finish(figure: Figure, axes: Axes, x_label: str, y_label: str) -> None:
+    axes.set_xlabel(x_label, fontsize=NORMAL, color=LIGHT.ink)
+    axes.set_ylabel(y_label, fontsize=NORMAL, color=LIGHT.ink)
+    figure.legend(
+        loc="outside lower left",
+        ncols=1,
+        frameon=False,
+        fontsize=SMALL,
+        labelcolor=LIGHT.ink,
+        labelspacing=0.3,
+        borderpad=0.1,
+    )

@@ -1,0 +1,108 @@
+"""`wambench inspect METHOD`: looks into a checkpoint with the diagnostics of its method.
+
+What else there is to look into has a name of its own beside the methods' ones; a method is whatever
+is no such name.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from typer.core import TyperGroup
+
+from wambench import registry
+from wambench.cli.eval import EXIT_INTERRUPTED
+from wambench.cli.inputs import InputsCommand, check_inputs, did_you_mean, expanded
+from wambench.cli.options import parse_settings
+from wambench.cli.terminal import console as make_console
+from wambench.errors import UsageError
+from wambench.inspector import InspectRequest
+
+_METHOD = "METHOD"
+"""Name under which the command for methods stands in the group's help."""
+
+
+class InspectGroup(TyperGroup):
+    """Takes a first argument that names no command for a method."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command of that name, or the one for methods with the name as its argument."""
+        if args and args[0] in self.commands and args[0] != _METHOD:
+            return super().resolve_command(ctx, args)
+        return "", self.commands[_METHOD], args
+
+
+app = typer.Typer(
+    cls=InspectGroup,
+    help="Looks into a checkpoint: tables and figures of what it has learned.",
+    no_args_is_help=True,
+)
+
+
+@app.command(_METHOD, cls=InputsCommand)
+def inspect(
+    ctx: typer.Context,
+    method: Annotated[
+        str, typer.Argument(help="Method by name, or path/to/file.py:Inspector; comes first.")
+    ],
+    checkpoint: Annotated[Path, typer.Option(help="Folder that `wambench train` wrote.")],
+    data: Annotated[
+        list[str],
+        typer.Option(help="Datasets, or patterns such as 'data/libero_*'; several may follow."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for tables (CSV) and figures (PNG).")],
+    only: Annotated[
+        str | None,
+        typer.Option(help="Diagnostics, separated by commas; see `wambench list inspectors`."),
+    ] = None,
+    input_: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="NAME=VALUE that the method takes; short: --NAME VALUE."),
+    ] = None,
+    episodes: Annotated[
+        Literal["held-out", "all"],
+        typer.Option(help="Demonstrations that the checkpoint was not trained on, or all."),
+    ] = "held-out",
+    windows: Annotated[
+        int, typer.Option(min=2, help="Most windows that a diagnostic looks at.")
+    ] = 256,
+    seed: Annotated[int, typer.Option(min=0, help="Decides which windows.")] = 0,
+    device: Annotated[
+        Literal["auto", "cpu"], typer.Option(help="auto takes an accelerator where there is one.")
+    ] = "auto",
+) -> None:
+    """Looks into a checkpoint with the diagnostics of its method.
+
+    Each writes its numbers (CSV) and a figure (PNG), and prints one line on how to read it.
+    """
+    console = make_console()
+    inspector = registry.load_inspector(registry.find_inspector(method))
+    names = [diagnostic.name for diagnostic in inspector.diagnostics]
+    wanted = [] if only is None else [name.strip() for name in only.split(",")]
+    for name in wanted:
+        if name not in names:
+            raise UsageError(f"{method} has no diagnostic {name!r}.", did_you_mean(name, names))
+    inputs = parse_settings(input_ or [], "--input")
+    check_inputs(ctx, f"the inspector of {method}", inspector.inputs, list(inputs))
+    request = InspectRequest(
+        checkpoint=checkpoint,
+        data=tuple(expanded(data)),
+        out=out,
+        only=tuple(dict.fromkeys(wanted)),
+        inputs=inputs,
+        episodes=episodes,
+        windows=windows,
+        seed=seed,
+        device=device,
+        note=lambda line: console.print(line, style="dim", soft_wrap=True),
+    )
+    try:
+        for finding in inspector.inspect(request):
+            console.print(f"{finding.name}: {finding.line}", soft_wrap=True)
+            for file in finding.files:
+                console.print(f"  {file}", style="dim", soft_wrap=True)
+    except KeyboardInterrupt:
+        console.print("Interrupted; what was written stays.")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
