@@ -34,11 +34,21 @@ def curves(
     x_label: str,
     y_label: str,
     *,
-    ticks: Sequence[str] | None = None,
+    spread: Mapping[str, Sequence[tuple[float, float]]] | None = None,
 ) -> Figure:
-    """One line per series over common positions; 0 is in the picture."""
+    """One line per series over common positions; 0 is in the picture.
+
+    Args:
+        title: Of the figure.
+        x: Positions.
+        series: Heights, one per position.
+        x_label: What a position is.
+        y_label: What a height is.
+        spread: Lowest and highest value at each position, drawn as whiskers.
+    """
     figure, (axes,) = panel_grid([title], _HEIGHT, LIGHT, legend_lines=len(series))
     for index, (name, values) in enumerate(series.items()):
+        colour = LIGHT.cycle[index % len(LIGHT.cycle)]
         axes.plot(
             x,
             values,
@@ -46,10 +56,14 @@ def curves(
             marker=MARKERS[index],
             markersize=4,
             linewidth=1.1,
-            color=LIGHT.cycle[index % len(LIGHT.cycle)],
+            color=colour,
             label=printable(name),
         )
-    axes.set_xticks(list(x), ticks or [f"{value:g}" for value in x])
+        for place, (low, high) in zip(x, (spread or {}).get(name, ()), strict=False):
+            axes.vlines(
+                place, low, high, color=LIGHT.cycle[index % len(LIGHT.cycle)], linewidth=0.8
+            )
+    axes.set_xticks(list(x), [f"{value:g}" for value in x])
     _finish(figure, axes, x_label, y_label)
     finite = [v for values in series.values() for v in values if np.isfinite(v)]
     axes.set_ylim(bottom=min(0.0, 1.05 * min(finite, default=0.0)))
@@ -62,7 +76,7 @@ def bars(
     series: Mapping[str, Sequence[float]],
     y_label: str,
     *,
-    bottom: float | None = None,
+    limits: tuple[float, float],
 ) -> Figure:
     """One group of bars per name, one bar per series in it.
 
@@ -71,21 +85,19 @@ def bars(
         groups: Names on the axis.
         series: Heights, one per group; NaN draws nothing.
         y_label: What a height is.
-        bottom: Bars below this are cut there, and their height stands beside them; None for none.
+        limits: Of the axis; bars that go beyond are cut there, and their height stands beside them.
     """
     wide = len(groups) * len(series) > 12
     figure, (axes,) = panel_grid([title], _HEIGHT, LIGHT, legend_lines=len(series))
     if wide:
         figure.set_size_inches(PAGE, figure.get_size_inches()[1])
     width = 0.8 / len(series)
+    low, high = limits
     for index, (name, values) in enumerate(series.items()):
         places = np.arange(len(groups)) + (index - (len(series) - 1) / 2) * width
-        shown = np.array(values, float)
-        if bottom is not None:
-            shown = np.maximum(shown, bottom)
         axes.bar(
             places,
-            np.nan_to_num(shown),
+            np.nan_to_num(np.clip(values, low, high)),
             width,
             color=LIGHT.cycle[index % len(LIGHT.cycle)],
             edgecolor=LIGHT.ground,
@@ -94,10 +106,10 @@ def bars(
             label=printable(name),
         )
         for place, value in zip(places, values, strict=True):
-            if bottom is not None and value < bottom:
+            if not low <= value <= high and np.isfinite(value):
                 axes.text(
                     place,
-                    bottom,
+                    low,
                     f"{value:.2g}",
                     fontsize=SMALL,
                     ha="center",
@@ -109,8 +121,25 @@ def bars(
     axes.set_xticks(range(len(groups)), [printable(group) for group in groups])
     axes.grid(axis="x", visible=False)
     _finish(figure, axes, "", y_label)
-    if bottom is not None:
-        axes.set_ylim(bottom=bottom * 1.02)
+    axes.set_ylim(low, high)
+    return figure
+
+
+def bar_panels(panels: Mapping[str, Mapping[str, float]], y_label: str) -> Figure:
+    """One panel per title with bars of its own names, their heights beside them."""
+    figure, all_axes = panel_grid(list(panels), _HEIGHT, LIGHT)
+    for axes, values in zip(all_axes, panels.values(), strict=True):
+        bars_drawn = axes.bar(
+            range(len(values)),
+            list(values.values()),
+            0.6,
+            color=[LIGHT.cycle[i % len(LIGHT.cycle)] for i in range(len(values))],
+        )
+        axes.bar_label(bars_drawn, fmt="%.3g", fontsize=SMALL, color=LIGHT.ink)
+        axes.set_xticks(range(len(values)), [printable(name) for name in values])
+        axes.grid(axis="x", visible=False)
+        axes.set_ylabel(y_label, fontsize=NORMAL, color=LIGHT.ink)
+        axes.margins(y=0.12)
     return figure
 
 

@@ -15,7 +15,6 @@ Non-obvious behaviours
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -41,7 +40,8 @@ WITHOUT_TEACHER = ("maps", "actions")
 WITHOUT_WORLD = ("ridge", "actions")
 """Diagnostics of a policy that do without a world model."""
 
-_UNIT = "standardised error (1: always the mean)"
+_UNIT = "standardised error"
+"""Of all errors here: squared, and 1 is that of always predicting the mean."""
 
 
 class LaWAMInspector:
@@ -197,7 +197,7 @@ class _Inspection:
         line = (
             f"at {at['horizon_s']:g} s LaWM's error is {at['model']:.3g}, copying's "
             f"{at['copy']:.3g}, the mean's {at['mean']:.3g}; it predicts change where its curve "
-            "lies below copying's."
+            "lies below copying's, and 1 is always predicting the mean."
         )
         return self._finding("prediction", line, rows, figure)
 
@@ -259,7 +259,11 @@ class _Inspection:
         for row in rows:
             by_input.setdefault(row["input"], []).append(row["r2"])
         figure = bars(
-            "Actions from latent actions", names, by_input, "R2 on held-out episodes", bottom=-0.5
+            "Actions from latent actions",
+            names,
+            by_input,
+            "R2 on held-out episodes",
+            limits=(-0.5, 1.0),
         )
         whole = ", ".join(f"{name} {values[0]:.3g}" for name, values in by_input.items())
         line = (
@@ -307,7 +311,7 @@ class _Inspection:
 
     def subgoal(self) -> Finding:
         """Predicted latent and subgoal of a policy."""
-        from wambench_policies.diagnostics.draw import bars
+        from wambench_policies.diagnostics.draw import bar_panels
         from wambench_policies.lawam.diagnostics.policy import latent_rows, subgoal_rows
 
         (z, by_teacher), (predicted, imagined) = self.by_teacher, self.imagined
@@ -315,13 +319,11 @@ class _Inspection:
         rows = latent_rows(predicted, z, self.pairs.samples)
         rows += subgoal_rows(self.pairs, imagined, by_teacher)
         found = {(row["what"], row["candidate"]): row["error"] for row in rows}
-        candidates = list(dict.fromkeys(row["candidate"] for row in rows))
-        figure = bars(
-            "What the policy imagines",
-            ["latent", "subgoal"],
+        titles = {"latent": "Predicted latent action", "subgoal": "Imagined subgoal"}
+        figure = bar_panels(
             {
-                name: [found.get((what, name), math.nan) for what in ("latent", "subgoal")]
-                for name in candidates
+                title: {name: error for (kind, name), error in found.items() if kind == what}
+                for what, title in titles.items()
             },
             _UNIT,
         )
