@@ -74,7 +74,12 @@ def check_inputs(
     """
     options = [name[2:] for p in ctx.command.params for name in p.opts if name.startswith("--")]
     names = [taken.name for taken in inputs]
-    command = " ".join(ctx.command_path.split()[1:]) or ctx.command_path
+    above: Any = ctx
+    path: list[str] = []
+    while above.parent is not None:  # the outermost is the program
+        path.insert(0, above.info_name or "")
+        above = above.parent
+    command = " ".join(filter(None, path))
     for name in given:
         if name not in names:
             near = difflib.get_close_matches(name, [*names, *options], n=2, cutoff=0.6)
