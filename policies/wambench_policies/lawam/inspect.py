@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from wambench.errors import UsageError
@@ -236,6 +237,7 @@ class _Inspection:
                 "LaWM on its own predictions": [row["model"] for row in rows],
                 "LaWM on the true frame before": [row["one_step"] for row in rows],
                 "copy of the first frame": [row["copy"] for row in rows],
+                "mean of other episodes": [row["mean"] for row in rows],
             },
             f"step of {self.subject.tau:g} s",
             _UNIT,
@@ -281,7 +283,6 @@ class _Inspection:
         assert subgoal is not None
         maps = module.similarity_maps(pairs, subgoal, self.subject.encoder.grid)
         chosen = module.examples(pairs)
-        infos = self.episodes.infos
         now = self.episodes.frames(pairs.samples)
         later = self.episodes.frames(pairs.samples, pairs.rows)
         figure = heat_maps(
@@ -297,17 +298,16 @@ class _Inspection:
             ],
             "cosine similarity to now",
         )
-        found, control = (
-            float(module.agreement(maps.true, other).double().mean())
-            for other in (maps.imagined, maps.shuffled)
-        )
+        names = [info.name for info in self.episodes.infos]
+        rows = module.agreement_rows(maps, pairs, names, chosen)
+        found, control = (fmean(row[key] for row in rows) for key in ("agreement", "shuffled"))
         line = (
             f"imagined and true maps correlate by {found:.3g}, and by {control:.3g} with what is "
             "imagined for another sample; dark is where something is to change. Drawn are the "
             "windows of most change."
         )
-        rows = module.map_rows(maps, pairs, [info.name for info in infos], chosen)
-        return self._finding("maps", line, rows, figure)
+        tokens = module.map_rows(maps, pairs, names, chosen)
+        return self._finding("maps", line, rows, figure, tokens=tokens)
 
     def subgoal(self) -> Finding:
         """Predicted latent and subgoal of a policy."""
@@ -370,13 +370,21 @@ class _Inspection:
         return min(rows, key=lambda row: abs(row["horizon_tau"] - 1))
 
     def _finding(
-        self, name: str, line: str, rows: Sequence[dict[str, Any]], figure: Any
+        self,
+        name: str,
+        line: str,
+        rows: Sequence[dict[str, Any]],
+        figure: Any,
+        **more: Sequence[dict[str, Any]],
     ) -> Finding:
+        """Writes `NAME.csv`, `NAME.png`, and a `NAME_KEY.csv` for each further table."""
         from wambench_policies.diagnostics.files import write_figure, write_table
 
         out: Path = self.request.out
+        tables = [write_table(out / f"{name}_{key}.csv", table) for key, table in more.items()]
         files = (
             write_table(out / f"{name}.csv", rows),
             write_figure(out / f"{name}.png", figure),
+            *tables,
         )
         return Finding(name, line, files)

@@ -120,8 +120,10 @@ def test_horizons_that_no_two_demonstrations_have_are_left_out(folder: Path) -> 
 
 def test_rollouts_of_models_that_copy_and_that_know(folder: Path) -> None:
     episodes = episodes_of(folder)
-    for row in rollout(COPIES, episodes, 64, 0):
+    copied = rollout(COPIES, episodes, 64, 0)
+    for row in copied:
         assert row["model"] == row["copy"] > 0
+    assert sum(row["mean"] for row in copied) / 5 == pytest.approx(1, abs=0.2)
     known = rollout(KNOWS, episodes, 64, 0)
     assert [row["step"] for row in known] == [1, 2, 3, 4, 5]
     assert [row["seconds"] for row in known] == pytest.approx([0.4, 0.8, 1.2, 1.6, 2.0])
@@ -234,9 +236,10 @@ def test_examples_are_of_different_episodes_and_show_the_most_change() -> None:
     chosen = maps.examples(pairs)
     assert len({int(pairs.samples.episode[index]) for index in chosen}) == maps.EXAMPLES
     assert 13 in chosen
-    rows = maps.map_rows(
-        maps.similarity_maps(pairs, pairs.u, (4, 4)), pairs, [f"d{i}" for i in range(8)], chosen
-    )
+    found, names = maps.similarity_maps(pairs, pairs.u, (4, 4)), [f"d{i}" for i in range(8)]
+    rows = maps.map_rows(found, pairs, names, chosen)
+    drawn = maps.agreement_rows(found, pairs, names, chosen)
+    assert [index for index, row in enumerate(drawn) if row["drawn"]] == sorted(chosen)
     assert len(rows) == maps.EXAMPLES * 16
     assert {row["demonstration"] for row in rows} == {"d0", "d2", "d5", "d7"}
 

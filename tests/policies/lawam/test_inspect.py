@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -92,7 +93,8 @@ def test_every_diagnostic_leaves_numbers_a_figure_and_a_line(
     findings = look(trained, tmp_path, checkpoint, lawm=lawm)
     assert [finding.name for finding in findings] == names
     for finding in findings:
-        numbers, figure = finding.files
+        numbers, figure, *more = finding.files
+        assert [path.name for path in more] == ["maps_tokens.csv"] * (finding.name == "maps")
         assert numbers == tmp_path / f"{finding.name}.csv"
         assert len(table(numbers)) >= 1
         with Image.open(figure) as picture:
@@ -109,6 +111,9 @@ def test_the_numbers_of_the_tables_are_those_that_are_said(trained: Path, tmp_pa
     assert f"copying's {float(at_tau['copy']):.3g}" in line["prediction"]
     hz = [float(row["control_hz"]) for row in table(tmp_path / "actions.csv")]
     assert hz == [5, 10, 20]
+    agreed = [float(row["agreement"]) for row in table(tmp_path / "maps.csv")]
+    assert len(agreed) == 40
+    assert f"maps correlate by {fmean(agreed):.3g}, " in line["maps"]
     found = {(r["what"], r["candidate"]): r["error"] for r in table(tmp_path / "subgoal.csv")}
     assert set(found) == {
         *(("latent", name) for name in ("policy", "mean", "prior", "other")),

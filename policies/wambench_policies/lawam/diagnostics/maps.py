@@ -76,6 +76,25 @@ def examples(pairs: Pairs) -> list[int]:
     return chosen
 
 
+def agreement_rows(maps: Maps, pairs: Pairs, names: list[str], chosen: list[int]) -> list[Row]:
+    """Rows of all samples: demonstration, row, agreement, shuffled, drawn.
+
+    `agreement` is that of the true map with the imagined one, `shuffled` with what is imagined for
+    another sample.
+    """
+    found, control = (agreement(maps.true, m).tolist() for m in (maps.imagined, maps.shuffled))
+    return [
+        {
+            "demonstration": names[int(pairs.samples.episode[index])],
+            "row": int(pairs.samples.row[index]),
+            "agreement": found[index],
+            "shuffled": control[index],
+            "drawn": int(index in chosen),
+        }
+        for index in range(len(pairs.samples))
+    ]
+
+
 def map_rows(maps: Maps, pairs: Pairs, names: list[str], chosen: list[int]) -> list[Row]:
     """Rows of drawn samples: demonstration, row, token_row, token_column, true, imagined."""
     return [

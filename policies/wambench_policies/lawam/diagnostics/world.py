@@ -21,6 +21,8 @@ HORIZONS = (0.25, 0.5, 1.0, 1.5, 2.0)
 ROLLOUT_STEPS = 5
 """Most steps of an open-loop rollout."""
 
+_MORE = "Errors are measured by episode: give at least two that are, or use --episodes all."
+
 Row = dict[str, Any]
 
 
@@ -80,7 +82,7 @@ def pairs_at_tau(subject: Subject, episodes: EpisodeSet, windows: int, seed: int
     if pairs is None:
         raise DataError(
             f"Fewer than two demonstrations are longer than the horizon of {subject.tau:g} s.",
-            "Errors are measured by episode: give at least two that are.",
+            _MORE,
         )
     return pairs
 
@@ -129,7 +131,7 @@ def prediction(
     if not predicted:
         raise DataError(
             f"Fewer than two demonstrations are longer than {HORIZONS[0] * subject.tau:g} s.",
-            "Errors are measured by episode: give at least two that are.",
+            _MORE,
         )
     return predicted, shuffled
 
@@ -138,11 +140,12 @@ def rollout(subject: Subject, episodes: EpisodeSet, windows: int, seed: int) -> 
     """Open-loop rollouts: LaWM applied to its own predictions, with the teacher's latents.
 
     Step k predicts k τ ahead from the step before and z of the true frames (k - 1) τ and k τ ahead.
-    Beside it: the same from the true frame before (`one_step`), and the first frame (`copy`). All
-    steps are over the same windows.
+    Beside it: the same from the true frame before (`one_step`), the first frame (`copy`), and the
+    mean. All steps are over the same windows, in the same units: frames of all steps are
+    standardised together.
 
     Returns:
-        Rows: step, seconds, windows, episodes, model, one_step, copy.
+        Rows: step, seconds, windows, episodes, model, one_step, copy, mean.
 
     Raises:
         DataError: Fewer than two episodes have a single step.
@@ -156,7 +159,7 @@ def rollout(subject: Subject, episodes: EpisodeSet, windows: int, seed: int) -> 
         raise DataError(
             f"Too few of the demonstrations are longer than the horizon of {subject.tau:g} s for "
             "a rollout.",
-            "Give at least two that are.",
+            _MORE,
         )
     true = [subject.encode(episodes.frames(samples, k * rows)) for k in range(steps + 1)]
     targets = torch.cat(true[1:])
@@ -181,6 +184,7 @@ def rollout(subject: Subject, episodes: EpisodeSet, windows: int, seed: int) -> 
                 "model": error(imagined),
                 "one_step": error(subject.predict(true[k - 1], z)),
                 "copy": error(true[0]),
+                "mean": error(part.means()),
             }
         )
     return found
