@@ -108,6 +108,12 @@ class Experiment:
                     f"Write {', '.join(STAGES)} and a dot before it.",
                 )
             self.overrides[stage][rest] = value
+        policy = self.overrides["policy"]
+        if "data.control_hz" in policy or policy.get("expert.time_code") in ("none", "index"):
+            raise UsageError(
+                "Frequencies and the code of time are what this experiment varies.",
+                "Use --frequencies; expert.time_code may be input or per_layer.",
+            )
 
     def run(self) -> None:
         """Trains what is missing, measures, and prints the table."""
@@ -128,6 +134,12 @@ class Experiment:
 
     def _stage_one(self, seed: int) -> Path:
         if self.given.lawm is not None:
+            self.console.print(
+                f"seed {seed} uses {self.given.lawm}, which may have been trained on what this "
+                "seed holds out.",
+                style="dim",
+                soft_wrap=True,
+            )
             return self.given.lawm
         folder = self.given.out / f"seed{seed}"
         self._train("encoder", folder / "encoder", seed, {})

@@ -197,11 +197,22 @@ def experiment(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess
     )
 
 
-def test_the_experiment_refuses_what_makes_no_sense(trained: Path, tmp_path: Path) -> None:
-    base = ("--data", trained / "data", "--out", "o", "--lawm", trained / "lawm", "--steps", "1")
-    process = experiment(*base, "--set", "policies.tau=1", cwd=tmp_path)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--set", "policies.tau=1"), "--set policies.tau names no stage"),
+        (("--set", "policy.data.control_hz=5"), "what this experiment varies"),
+        (("--frequencies", "20"), "One frequency is no mixture."),
+    ],
+)
+def test_the_experiment_refuses_what_makes_no_sense(
+    trained: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    base = ("--data", trained / "data", "--out", "o", "--lawm", trained / "lawm")
+    process = experiment(*base, *arguments, cwd=tmp_path)
     assert process.returncode == 2
-    assert "--set policies.tau names no stage" in process.stderr
+    assert message in process.stderr
+    assert "Traceback" not in process.stderr
 
 
 @pytest.mark.slow

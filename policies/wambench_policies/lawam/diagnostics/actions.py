@@ -4,8 +4,9 @@ A chunk at 20 Hz has four times as many actions as one at 5 Hz, each a quarter a
 errors per action cannot be compared. Predictions and demonstrations are therefore added up over the
 same cells of time, as long as one action at the lowest of the frequencies; relative actions are
 summed, of a gripper command the last one counts. Cells beyond the end of a demonstration are left
-out. Errors are squared and divided by each dimension's variance over the cells of the same windows
-as they were recorded: 1 is about that of always predicting the mean action.
+out. Errors are squared and divided by each dimension's variance over these cells as the data has
+them at that frequency (sums are clipped to the bounds of an action, so that slower data varies
+less): 1 is that of always predicting the mean action.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def action_errors(
 
     Returns:
         Rows: control_hz, windows, episodes, cells, cell_s, error, and `mean`, the error of always
-        predicting the samples' mean action of each cell.
+        predicting the samples' own mean action of each cell.
 
     Raises:
         UsageError: The frequencies have no common cells.
@@ -92,10 +93,9 @@ def action_errors(
                 found[index, : there[index]] = cells(read, strides[hz], names)
         return found
 
-    scale = truth(recorded)[mask].std(0)
-    scale = np.where(scale < _CONSTANT, 1.0, scale)
-
     def error(predicted: NDArray[Any], true: NDArray[Any]) -> float:
+        scale = true[mask].std(0)
+        scale = np.where(scale < _CONSTANT, 1.0, scale)
         return float((((predicted - true) / scale)[mask] ** 2).mean())
 
     found: list[Row] = []
