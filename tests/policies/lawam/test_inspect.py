@@ -137,6 +137,21 @@ def test_a_policy_is_asked_without_its_teacher_what_needs_none(
     assert [f.name for f in alone] == ["actions"]
 
 
+def test_on_the_data_of_the_training_it_is_certain_what_was_held_out(
+    trained: Path, tmp_path: Path
+) -> None:
+    def told(data: str) -> list[str]:
+        lines: list[str] = []
+        given = {"only": ("actions",), "episodes": "held-out", "note": lines.append}
+        look(trained, tmp_path / "o", "policy", data=data, **given)
+        return lines
+
+    assert told("data") == []
+    assert {row["episodes"] for row in table(tmp_path / "o" / "actions.csv")} == {"1"}
+    write_demos(tmp_path / "more", size=(48, 48), length=36, demos=3, seed=1)
+    assert "not exactly the demonstrations of the training" in told(str(tmp_path / "more"))[0]
+
+
 @pytest.mark.parametrize(
     ("checkpoint", "changes", "message"),
     [
