@@ -14,6 +14,7 @@ from tqdm import tqdm
 from wambench.cli.eval import EXIT_INCOMPLETE, EXIT_INTERRUPTED
 from wambench.cli.options import parse_indices, policy_arguments
 from wambench.cli.terminal import console as make_console
+from wambench.progress import progress_interval
 from wambench.results.record import EpisodeRecord
 from wambench.runner.scheduler import Limits
 
@@ -39,7 +40,12 @@ class DemoBar:
     def begin(self, done: Sequence[EpisodeRecord], total: int) -> None:
         """Shows the bar."""
         self._bar = tqdm(
-            total=total, initial=len(done), unit="demo", dynamic_ncols=True, smoothing=0.1
+            total=total,
+            initial=len(done),
+            unit="demo",
+            dynamic_ncols=True,
+            smoothing=0.1,
+            mininterval=progress_interval(),
         )
 
     def record(self, record: EpisodeRecord) -> None:
@@ -47,9 +53,11 @@ class DemoBar:
         assert self._bar is not None
         self._failures += record.outcome == "failure"
         self._errors += not record.counted
+        self._bar.set_postfix_str(
+            f"{self._name} {self._failures}, errors {self._errors}", refresh=False
+        )
         if record.outcome == "success" or (record.counted and self._name != "dropped"):
             self._bar.update()
-        self._bar.set_postfix_str(f"{self._name} {self._failures}, errors {self._errors}")
 
     def close(self) -> None:
         """Leaves the bar as it is."""

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from wambench.cli.options import parse_indices, policy_arguments
 from wambench.cli.terminal import console as make_console
 from wambench.errors import UsageError
+from wambench.progress import progress_interval
 from wambench.results.record import EpisodeRecord
 from wambench.runner.scheduler import Limits
 
@@ -41,17 +42,23 @@ class _Bar:
 
     def begin(self, done: Sequence[EpisodeRecord], total: int) -> None:
         self._bar = tqdm(
-            total=total, initial=len(done), unit="ep", dynamic_ncols=True, smoothing=0.1
+            total=total,
+            initial=len(done),
+            unit="ep",
+            dynamic_ncols=True,
+            smoothing=0.1,
+            mininterval=progress_interval(),
         )
         for record in done:
             self._count(record)
         self._show()
+        self._bar.refresh()
 
     def record(self, record: EpisodeRecord) -> None:
         assert self._bar is not None
         self._count(record)
-        self._bar.update()
         self._show()
+        self._bar.update()
 
     def close(self) -> None:
         if self._bar is not None:
@@ -66,7 +73,7 @@ class _Bar:
         text = f"{self._counts['success']} succeeded, {self._counts['failure']} failed"
         if self._counts["errors"]:
             text += f", errors {self._counts['errors']}"
-        self._bar.set_postfix_str(text)
+        self._bar.set_postfix_str(text, refresh=False)
 
 
 def evaluate(

@@ -6,6 +6,8 @@ the time. So each dataset becomes plain arrays in wambench's cache folder:
     training/<identity>/actions.npy               (N, A) float32, all demonstrations in order
     training/<identity>/state.npy                 (N, S) float32
     training/<identity>/<camera>-<H>x<W>.npy      (N, H, W, 3) uint8, row 0 at the top
+    training/<identity>/<camera>-<H>x<W>-<encoder>.npy
+                                                  (N, T, D) float16, tokens of a frozen encoder
 
 Non-obvious behaviours
     - The identity covers what decides the pixels: the demonstrations, the versions and assets they
@@ -36,6 +38,7 @@ from wambench.cache import cache_dir
 from wambench.demos.demo import DemoInfo, Source
 from wambench.demos.hdf5 import hdf5_files
 from wambench.errors import DataError
+from wambench.progress import progress_interval
 
 FORMAT = 1
 Note = Callable[[str], None]
@@ -121,8 +124,36 @@ class CachedSource:
                 [resize(self.source.pixels(demo, camera, row), size) for row in range(length)]
             )
 
-        name = f"{camera.replace('/', '_')}-{size[0]}x{size[1]}"
-        return self._array(name, (*size, 3), np.dtype(np.uint8), read)
+        return self._array(self._frames_name(camera, size), (*size, 3), np.dtype(np.uint8), read)
+
+    def tokens(
+        self,
+        camera: str,
+        size: tuple[int, int],
+        encoder: str,
+        shape: tuple[int, int],
+        encode: Callable[[NDArray[np.uint8]], NDArray[np.float16]],
+    ) -> NDArray[np.float16]:
+        """(N, T, D) tokens of the pictures of one camera.
+
+        Args:
+            camera: The camera.
+            size: (height, width) of the pictures.
+            encoder: Identity of what encodes, as letters and digits.
+            shape: (T, D) tokens of a picture, and their width.
+            encode: (M, H, W, 3) pictures to (M, T, D) tokens.
+        """
+        frames = self.frames(camera, size)
+
+        def read(demo: int) -> NDArray[Any]:
+            return encode(frames[self.starts[demo] : self.starts[demo + 1]])
+
+        name = f"{self._frames_name(camera, size)}-{encoder}"
+        return self._array(name, shape, np.dtype(np.float16), read)
+
+    @staticmethod
+    def _frames_name(camera: str, size: tuple[int, int]) -> str:
+        return f"{camera.replace('/', '_')}-{size[0]}x{size[1]}"
 
     def _array(
         self,
@@ -175,6 +206,7 @@ class CachedSource:
                 desc=f"decoding {self.source.path.name} {path.stem}",
                 unit="demo",
                 dynamic_ncols=True,
+                mininterval=progress_interval(),
                 delay=2,
                 leave=False,
             )

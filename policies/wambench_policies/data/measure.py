@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,8 @@ class Part:
         actions: (N, A) of all its demonstrations, one after the other.
         state: (N, S) likewise.
         frames: (N, H, W, 3) likewise, one array per camera.
+        tokens: (N, T, D) what a frozen encoder sees in them, one array per camera; empty unless
+            `TrainingData.encode` was called.
     """
 
     source: CachedSource
@@ -49,6 +51,7 @@ class Part:
     actions: NDArray[np.float32]
     state: NDArray[np.float32]
     frames: list[NDArray[np.uint8]]
+    tokens: list[NDArray[np.float16]] = field(default_factory=list)
 
 
 def measure(

@@ -17,6 +17,11 @@ A batch is a dict of tensors; B windows, C cameras, K actions of width A, S numb
     embodiment     (B,) int64                1 and up; see `Normalisation`
     instruction    list of str
 
+Once `TrainingData.encode` was called, tokens of a frozen encoder stand in for pictures:
+
+    features         (B, C, N, D) float16    of `images`
+    future_features  (B, N, D) float16       of `future_image`
+
 Non-obvious behaviours
     - Every row is a window, and, with several frequencies, a window of each of them.
     - Order and content of batches follow from (seed, step) alone; nothing is kept between steps.
@@ -44,9 +49,13 @@ from wambench_policies.data.config import DataConfig, horizon_steps
 from wambench_policies.data.measure import Part, check_readable, measure
 from wambench_policies.data.resample import accumulate, bounds_of, strides
 from wambench_policies.data.split import split
+from wambench_policies.nn.encoders.base import FeatureEncoder
 from wambench_policies.nn.normalise import Normalisation
 
 Batch = dict[str, Any]
+
+_ENCODED = 64
+"""Pictures that are encoded at a time."""
 
 
 class Sampler:
@@ -169,9 +178,12 @@ class Windows:
         actions = np.zeros((self._chunk, taken.shape[1]), np.float32)
         actions[: len(taken)] = taken
         state = embodiment.state.normalise(part.state[[first + row, first + later]])
+        now, then, arrays = "images", "future_image", part.frames
+        if part.tokens:
+            now, then, arrays = "features", "future_features", part.tokens
         return {
-            "images": np.stack([frames[first + row] for frames in part.frames]),
-            "future_image": np.array(part.frames[0][first + later]),
+            now: np.stack([array[first + row] for array in arrays]),
+            then: np.array(arrays[0][first + later]),
             "state": state[0],
             "future_state": state[1],
             "actions": actions,
@@ -256,6 +268,28 @@ class TrainingData:
         self.train = Windows(self, self._runs("train"))
         held_out = self._runs("validation")
         self.validation = Windows(self, held_out) if held_out else None
+
+    def encode(self, encoder: FeatureEncoder) -> None:
+        """From now on batches have the tokens of a frozen encoder in place of pictures.
+
+        They are computed once and kept beside the decoded pictures, in half precision, which the
+        layer norm at the encoder's end makes enough.
+        """
+        device = next(encoder.parameters()).device
+
+        def tokens(frames: NDArray[np.uint8]) -> NDArray[np.float16]:
+            batches = [
+                encoder(torch.from_numpy(np.array(frames[i : i + _ENCODED])).to(device))
+                for i in range(0, len(frames), _ENCODED)
+            ]
+            return torch.cat(batches).half().cpu().numpy()
+
+        shape, name = (encoder.tokens, encoder.dim), encoder.digest()[:16]
+        for part in self.parts:
+            part.tokens[:] = [
+                part.source.tokens(camera, self.config.image_size, name, shape, tokens)
+                for camera in self.config.cameras
+            ]
 
     @property
     def identity(self) -> str:

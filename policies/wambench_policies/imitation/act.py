@@ -33,7 +33,7 @@ from wambench_policies.imitation.config import ACTConfig, DecoderConfig
 from wambench_policies.nn.attention import MLP, Attention, SelfAttentionBlock, key_mask
 from wambench_policies.nn.codes import physical_time
 from wambench_policies.nn.embodiment import NO_ROBOT, EmbodimentLinear, padded_to
-from wambench_policies.nn.encoders.base import external_prefixes
+from wambench_policies.nn.encoders.base import FeatureEncoder, external_prefixes
 from wambench_policies.nn.flow import masked_l1
 from wambench_policies.nn.groups import parameter_groups
 from wambench_policies.nn.horizon import horizon_mask
@@ -295,6 +295,10 @@ class ACTObjective(nn.Module):
     def external_prefixes(self) -> tuple[str, ...]:
         """Names of tensors that belong into no checkpoint begin so."""
         return external_prefixes(self)
+
+    def replaceable_encoder(self) -> FeatureEncoder:
+        """See `Observer.replaceable_encoder`."""
+        return self.model.replaceable_encoder()
 
     def loss(
         self, batch: dict[str, Any], generator: torch.Generator

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from wambench_policies.imitation.config import FlowBCConfig
-from wambench_policies.nn.encoders.base import external_prefixes
+from wambench_policies.nn.encoders.base import FeatureEncoder, external_prefixes
 from wambench_policies.nn.expert.alternate_dit import ActionExpert, Context
 from wambench_policies.nn.groups import parameter_groups
 from wambench_policies.nn.horizon import horizon_mask
@@ -81,6 +81,10 @@ class FlowBCObjective(nn.Module):
     def external_prefixes(self) -> tuple[str, ...]:
         """Names of tensors that belong into no checkpoint begin so."""
         return external_prefixes(self)
+
+    def replaceable_encoder(self) -> FeatureEncoder:
+        """See `Observer.replaceable_encoder`."""
+        return self.model.replaceable_encoder()
 
     def loss(
         self, batch: dict[str, Any], generator: torch.Generator

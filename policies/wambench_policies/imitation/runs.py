@@ -26,7 +26,13 @@ BASE = LoopConfig(
 )
 
 TINY = LoopConfig(
-    steps=2_500, batch_size=16, learning_rate=5e-4, final_learning_rate=5e-6, warmup=100, ema=0.999
+    steps=2_500,
+    batch_size=16,
+    learning_rate=5e-4,
+    final_learning_rate=5e-6,
+    warmup=100,
+    ema=0.999,
+    cache_tokens=True,
 )
 
 

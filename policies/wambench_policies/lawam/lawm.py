@@ -26,7 +26,7 @@ from wambench_policies.nn.adaln import AdaLNZeroBlock
 from wambench_policies.nn.attention import CrossAttentionBlock, SelfAttentionBlock
 from wambench_policies.nn.codes import grid_2d, grid_3d
 from wambench_policies.nn.embodiment import NO_ROBOT, EmbodimentMLP, padded_to
-from wambench_policies.nn.encoders.base import external_prefixes
+from wambench_policies.nn.encoders.base import FeatureEncoder, external_prefixes
 from wambench_policies.nn.encoders.build import build_encoder
 from wambench_policies.nn.flow import masked_mse
 from wambench_policies.nn.groups import parameter_groups
@@ -209,6 +209,20 @@ class LaWMObjective(nn.Module):
     def external_prefixes(self) -> tuple[str, ...]:
         """Names of tensors that belong into no checkpoint begin so."""
         return external_prefixes(self)
+
+    def replaceable_encoder(self) -> FeatureEncoder:
+        """The encoder whose tokens may stand in for pictures in training batches.
+
+        Raises:
+            UsageError: Views are augmented.
+        """
+        if self.augmentation is not None:
+            raise UsageError(
+                "Views are augmented anew each time, so tokens computed beforehand cannot "
+                "replace them.",
+                "Set training.cache_tokens=false, or augment=false.",
+            )
+        return self.model.encoder
 
     def loss(
         self, batch: dict[str, Any], generator: torch.Generator

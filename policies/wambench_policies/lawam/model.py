@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from wambench.errors import UsageError
 from wambench_policies.lawam.config import LaWAMConfig, LaWMConfig
 from wambench_policies.lawam.lawm import InverseDynamics, WorldModel
-from wambench_policies.nn.encoders.base import external_prefixes
+from wambench_policies.nn.encoders.base import FeatureEncoder, external_prefixes
 from wambench_policies.nn.expert.alternate_dit import ActionExpert, Context
 from wambench_policies.nn.groups import parameter_groups
 from wambench_policies.nn.horizon import horizon_mask
@@ -198,6 +198,10 @@ class LaWAMObjective(nn.Module):
                     "Give a checkpoint of `--stage lawm`.",
                 ) from error
         self._has_stage_one = True
+
+    def replaceable_encoder(self) -> FeatureEncoder:
+        """See `Observer.replaceable_encoder`."""
+        return self.model.replaceable_encoder()
 
     def loss(
         self, batch: dict[str, Any], generator: torch.Generator

@@ -40,7 +40,13 @@ STAGE_TWO = LoopConfig(
 
 TINY_STAGE_ONE = LoopConfig(steps=1_500, batch_size=16, learning_rate=3e-4, warmup=100)
 TINY_STAGE_TWO = LoopConfig(
-    steps=2_500, batch_size=16, learning_rate=5e-4, final_learning_rate=5e-6, warmup=100, ema=0.999
+    steps=2_500,
+    batch_size=16,
+    learning_rate=5e-4,
+    final_learning_rate=5e-6,
+    warmup=100,
+    ema=0.999,
+    cache_tokens=True,
 )
 
 

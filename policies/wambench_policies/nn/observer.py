@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from wambench.errors import UsageError
-from wambench_policies.nn.encoders.base import external_prefixes
+from wambench_policies.nn.encoders.base import FeatureEncoder, external_prefixes
 from wambench_policies.nn.encoders.build import build_encoder
 from wambench_policies.nn.encoders.config import EncoderConfig
 from wambench_policies.nn.language.base import BackboneOutput
@@ -61,6 +61,19 @@ class Observer(nn.Module):
     def external_prefixes(self) -> tuple[str, ...]:
         """Names of tensors that belong into no checkpoint begin so."""
         return external_prefixes(self)
+
+    def replaceable_encoder(self) -> FeatureEncoder:
+        """The encoder whose tokens may stand in for pictures in training batches.
+
+        Raises:
+            UsageError: The backbone looks at pictures itself.
+        """
+        if not self.backbone.uses_features:
+            raise UsageError(
+                "This backbone reads pictures, so tokens computed beforehand cannot replace them.",
+                "Set training.cache_tokens=false.",
+            )
+        return self.encoder
 
     def load_external(self, *, trained: bool) -> None:
         """Reads what comes from elsewhere: public weights and the tokenizer.

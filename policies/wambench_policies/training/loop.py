@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from wambench.errors import TrainingError
+from wambench.progress import progress_interval
 from wambench_policies.data.windows import Batch, TrainingData, prefetched
 from wambench_policies.nn.ema import Ema
 from wambench_policies.training.config import LoopConfig
@@ -167,6 +168,7 @@ class Loop:
             initial=progress.step,
             unit="step",
             dynamic_ncols=True,
+            mininterval=progress_interval(),
             disable=not self.is_main,
         )
         with Interruption() as interruption, bar:
@@ -175,8 +177,8 @@ class Loop:
                 progress.step = step + 1
                 progress.seconds = spent + time.monotonic() - begin
                 self._note(progress, values, log)
+                bar.set_postfix_str(f"loss {values['loss']:.4g}", refresh=False)
                 bar.update()
-                bar.set_postfix_str(f"loss {values['loss']:.4g}")
                 if self._due(progress.step, config.validate_every):
                     self._validate(progress, log)
                 reason = self._stop(interruption, begin, max_minutes)

@@ -30,6 +30,7 @@ from wambench_policies.data.config import DataConfig
 from wambench_policies.data.windows import TrainingData
 from wambench_policies.nn.checkpoint import CONFIG, Checkpoint, write_atomically
 from wambench_policies.nn.ema import Ema
+from wambench_policies.nn.encoders.base import FeatureEncoder
 from wambench_policies.nn.normalise import FILE as NORMALISATION
 from wambench_policies.nn.normalise import Normalisation
 from wambench_policies.training.card import model_card, parameters
@@ -119,6 +120,8 @@ def run_training(
         init.load_into(kept)
     loop = Loop(objective, data, config.training, device=request.device)
     try:
+        if config.training.cache_tokens:
+            data.encode(_replaceable_encoder(objective))
         progress = Progress()
         if request.resume:
             progress = load_progress(out)
@@ -181,6 +184,19 @@ def run_training(
         return TrainResult(progress.step, config.training.steps, stopped, dict(progress.losses))
     finally:
         loop.close()
+
+
+def _replaceable_encoder(objective: nn.Module) -> FeatureEncoder:
+    """The frozen encoder whose tokens may replace pictures, on the training's device."""
+    find = getattr(objective, "replaceable_encoder", None)
+    if find is None:
+        raise UsageError(
+            f"{type(objective).__name__} looks at pictures themselves, so tokens computed "
+            "beforehand cannot replace them.",
+            "Set training.cache_tokens=false.",
+        )
+    encoder: FeatureEncoder = find()
+    return encoder
 
 
 # ---- the folder ----------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from wambench_policies.data.cache import CachedSource, resize  # noqa: E402
 from wambench_policies.data.config import DataConfig, horizon_steps, parse_ranges  # noqa: E402
 from wambench_policies.data.resample import accumulate  # noqa: E402
 from wambench_policies.data.windows import Sampler, TrainingData, prefetched  # noqa: E402
+from wambench_policies.nn.encoders.base import FeatureEncoder  # noqa: E402
 
 SMALL = DataConfig(image_size=(16, 16), horizon_s=0.2, chunk=6)  # 4 steps at 20 Hz
 
@@ -70,6 +71,52 @@ def test_a_window_holds_what_the_demonstration_holds(tmp_path: Path) -> None:
         assert not batch["actions"][0, real:].any()
         assert batch["instruction"] == [source.demos[demo].instruction]
         assert (batch["steps"], batch["control_hz"], batch["embodiment"]) == (4, 20, 1)
+
+
+class _Means(FeatureEncoder):
+    """The mean colour of each quarter of a picture, times a weight."""
+
+    def __init__(self, weight: float) -> None:
+        super().__init__((2, 2), 3, 16, ours=True, random=True)
+        self.weight = torch.nn.Parameter(torch.tensor(weight))
+        self.calls = 0
+        self.freeze()
+
+    def encode(self, pixels: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        means = torch.nn.functional.adaptive_avg_pool2d(pixels, 2)
+        return self.weight * means.flatten(2).transpose(1, 2)
+
+
+def test_tokens_stand_in_for_the_pictures_of_the_same_windows(tmp_path: Path) -> None:
+    write_demos(tmp_path / "d")
+    indices = [3, 0, 17]
+    pictures = TrainingData([tmp_path / "d"], SMALL).train.batch(indices)
+    data = TrainingData([tmp_path / "d"], SMALL)
+    encoder = _Means(1.0)
+    data.encode(encoder)
+    batch = data.train.batch(indices)
+    assert batch.keys() ^ pictures.keys() == {
+        *("images", "future_image"),
+        *("features", "future_features"),
+    }
+    assert batch["features"].dtype == torch.float16
+    torch.testing.assert_close(
+        batch["features"].float(), encoder(pictures["images"]), atol=2e-3, rtol=2e-3
+    )
+    torch.testing.assert_close(
+        batch["future_features"].float(), encoder(pictures["future_image"]), atol=2e-3, rtol=2e-3
+    )
+
+
+def test_tokens_are_computed_once_for_each_encoder(tmp_path: Path) -> None:
+    write_demos(tmp_path / "d")
+    calls = []
+    for weight in (1.0, 1.0, -1.0):
+        data, encoder = TrainingData([tmp_path / "d"], SMALL), _Means(weight)
+        data.encode(encoder)
+        calls.append(encoder.calls > 0)
+    assert calls == [True, False, True], "the second has the weights of the first"
 
 
 def test_a_batch_has_the_documented_shapes_and_types(tmp_path: Path) -> None:

@@ -117,6 +117,39 @@ def test_without_a_pretrained_encoder_the_error_says_how_to_make_one(
         train("lawm", trained / "data", tmp_path / "out")
 
 
+def test_tokens_from_the_cache_train_as_pictures_do(trained: Path, tmp_path: Path) -> None:
+    losses = {}
+    for cached in ("true", "false"):
+        result = train(
+            "policy",
+            trained / "data",
+            tmp_path / cached,
+            inputs={"lawm": str(trained / "lawm")},
+            overrides={"training.cache_tokens": cached},
+        )
+        losses[cached] = result.losses["train/loss"]
+    assert losses["true"] == pytest.approx(losses["false"], rel=1e-3), "kept in half precision"
+    assert losses["true"] != losses["false"], "one of the two did not do what it says"
+
+
+@pytest.mark.parametrize(
+    ("stage", "message"),
+    [("encoder", "looks at pictures themselves"), ("lawm", "Views are augmented anew")],
+)
+def test_stages_that_need_pictures_refuse_tokens(
+    trained: Path, tmp_path: Path, stage: str, message: str
+) -> None:
+    inputs = {} if stage == "encoder" else {"encoder": str(trained / "encoder")}
+    with pytest.raises(UsageError, match=message):
+        train(
+            stage,
+            trained / "data",
+            tmp_path / "out",
+            inputs=inputs,
+            overrides={"training.cache_tokens": "true"},
+        )
+
+
 @pytest.mark.parametrize(
     "switch",
     [

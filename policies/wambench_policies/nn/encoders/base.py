@@ -11,6 +11,7 @@ Non-obvious behaviours
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Self
 
 import torch
@@ -93,6 +94,14 @@ class FeatureEncoder(nn.Module):
         pixels = images.reshape(-1, *size).movedim(-1, 1).float() / 255.0
         tokens = plain_norm(self.encode(pixels).float())
         return tokens.reshape(*images.shape[:-3], *tokens.shape[1:])
+
+    def digest(self) -> str:
+        """SHA-256 over class and weights, as 64 hexadecimal digits."""
+        digest = hashlib.sha256(f"{type(self).__name__} {self.image_size}".encode())
+        for name, tensor in sorted(self.state_dict().items()):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     # ---- frozen, and where its weights live ------------------------------------------------
 
