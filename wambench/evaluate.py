@@ -155,7 +155,7 @@ def start_run(request: Request, execution: Execution) -> RunDirectory:
             "Add --stop-when-decided, or leave --margin out.",
         )
     policy = build_checked_policy(reference, suite, config)
-    provenance = harness_provenance(reference, request.policy_arguments)
+    provenance = harness_provenance(reference, request.policy_arguments, policy)
     info = RunInfo(
         command=shlex.join(["wambench", *sys.argv[1:]]),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -194,8 +194,9 @@ def resume_run(path: Path, given: dict[str, Any], execution: Execution) -> RunDi
             "Leave that option out, or start another run with --out.",
         )
     manifest = build_manifest(suite, run_seed=config.seed, trials=config.trials, tasks=config.tasks)
-    check_same_versions(run, manifest, harness_provenance(reference, config.policy_arguments))
     policy = build_checked_policy(reference, suite, config)
+    provenance = harness_provenance(reference, config.policy_arguments, policy)
+    check_same_versions(run, manifest, provenance)
     workers = worker_count(execution)
     interpreter = suite_interpreter(suite, config, execution)
     _run_missing(run, reference, suite, policy, execution, workers, interpreter)

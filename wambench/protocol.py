@@ -24,7 +24,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -201,11 +202,14 @@ class Policy:
         needs: What it wants to see.
         horizon: Length H of the chunk that `act` returns.
         execute: How many actions of a chunk are executed before it is asked again, at most H.
+        shipped: File or folder of the checkpoint that it takes without `--checkpoint`, so that a
+            run can record it; None where it takes none.
     """
 
     needs: Needs = Needs()
     horizon: int = 1
     execute: int = 1
+    shipped: ClassVar[Path | None] = None
 
     def check(self, tasks: Sequence[Task]) -> None:
         """Refuses, before the run starts, tasks that the policy cannot attempt.

@@ -107,7 +107,7 @@ def collect(request: CollectRequest, execution: Execution) -> Collection:
             )
     manifest = collection_manifest(suite, config)
     policy = evaluate.build_checked_policy(reference, suite, config)
-    provenance = harness_provenance(reference, request.policy_arguments)
+    provenance = harness_provenance(reference, request.policy_arguments, policy)
     workers = evaluate.worker_count(execution)
     interpreter = evaluate.suite_interpreter(suite, config, execution)
     if existing is None:

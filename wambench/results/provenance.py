@@ -12,13 +12,25 @@ from pathlib import Path
 from typing import Any
 
 import wambench
+from wambench.protocol import Policy
 from wambench.registry import Reference
+
+_NOT_DECISIVE = ("training", "log")
+"""Folders of a checkpoint (see docs/training.md) that do not decide what a policy does."""
 
 _PACKAGES = ("numpy", "gymnasium", "mujoco", "torch", "transformers")
 
 
-def harness_provenance(policy: Reference, policy_arguments: dict[str, Any]) -> dict[str, Any]:
-    """Facts about the harness, the policy and the machine."""
+def harness_provenance(
+    policy: Reference, policy_arguments: dict[str, Any], built: Policy
+) -> dict[str, Any]:
+    """Facts about the harness, the policy and the machine.
+
+    Args:
+        policy: Where the policy comes from.
+        policy_arguments: What it was built with.
+        built: The policy.
+    """
     facts: dict[str, Any] = {
         "wambench": wambench.__version__,
         "git_commit": git_commit(),
@@ -33,6 +45,8 @@ def harness_provenance(policy: Reference, policy_arguments: dict[str, Any]) -> d
     if colon and file.endswith(".py"):
         facts["policy"] |= {"sha256": _digest(Path(file))}
     checkpoint = policy_arguments.get("checkpoint")
+    if checkpoint is None:
+        checkpoint = getattr(built, "shipped", None)
     # What is not on disk may be a name on a hub, which is the policy's to resolve.
     if checkpoint is not None and Path(str(checkpoint)).exists():
         facts["policy"] |= {"checkpoint_sha256": checkpoint_digest(Path(checkpoint))}
@@ -40,11 +54,18 @@ def harness_provenance(policy: Reference, policy_arguments: dict[str, Any]) -> d
 
 
 def checkpoint_digest(path: Path) -> str:
-    """SHA-256 of a checkpoint file, or over the names and contents of a checkpoint folder."""
+    """SHA-256 of a checkpoint file, or over the names and contents of a checkpoint folder.
+
+    In a folder, texts about the checkpoint and what is kept to train it further are left out: the
+    card may be given its scores, and the rest deleted, without it becoming another one.
+    """
     if path.is_file():
         return _digest(path)
     total = hashlib.sha256()
     for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        first = file.relative_to(path).parts[0]
+        if first in _NOT_DECISIVE or file.suffix == ".md":
+            continue
         total.update(f"{file.relative_to(path)} {_digest(file)}\n".encode())
     return total.hexdigest()
 

@@ -239,6 +239,18 @@ class Checkpoint:
         Raises:
             UsageError: The folder cannot be written.
         """
+        self.write(own_tensors(module), card)
+
+    def write(self, tensors: Mapping[str, Tensor], card: str) -> None:
+        """Writes the checkpoint with the given weights.
+
+        Args:
+            tensors: The weights by name, on the CPU.
+            card: Text of README.md.
+
+        Raises:
+            UsageError: The folder cannot be written.
+        """
         from safetensors.torch import save_file
 
         text = json.dumps(
@@ -258,7 +270,7 @@ class Checkpoint:
         write_atomically(self.folder / NORMALISATION, self.normalisation.save)
         write_atomically(self.folder / CARD, lambda path: path.write_text(card))
         write_atomically(
-            self.folder / WEIGHTS, lambda path: save_file(own_tensors(module), path, metadata)
+            self.folder / WEIGHTS, lambda path: save_file(dict(tensors), path, metadata)
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from wambench_policies.lawam.policy import LaWAMPolicy  # noqa: E402
 from wambench_policies.lawam.runs import LaWAMRun, LaWMRun  # noqa: E402
 from wambench_policies.lawam.train import LaWAMTrainer  # noqa: E402
 from wambench_policies.nn.checkpoint import Checkpoint  # noqa: E402
+
+RELEASE = Path(__file__).parents[3] / "scripts" / "release_checkpoint.py"
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +173,26 @@ def test_every_ablation_trains_and_runs(
     train("policy", trained / "data", tmp_path / "p", inputs=inputs, overrides=switch)
     policy = LaWAMPolicy(SPEC, str(tmp_path / "p"), steps=2)
     assert np.isfinite(policy.act([observation(0)])).all()
+
+
+def test_a_released_checkpoint_is_half_as_large_and_acts_alike(
+    trained: Path, tmp_path: Path
+) -> None:
+    script = runpy.run_path(str(RELEASE))
+    script["release"](trained / "policy", tmp_path / "released", [])
+    names = {path.name for path in (tmp_path / "released").iterdir()}
+    assert names == {"README.md", "config.json", "model.safetensors", "normalisation.json"}
+    sizes = [
+        (folder / "model.safetensors").stat().st_size
+        for folder in (trained / "policy", tmp_path / "released")
+    ]
+    assert sizes[1] < 0.7 * sizes[0]
+    chunks = [
+        LaWAMPolicy(SPEC, str(folder)).normalised_chunks([observation(0)])
+        for folder in (trained / "policy", tmp_path / "released")
+    ]
+    np.testing.assert_allclose(chunks[1], chunks[0], atol=0.02)
+    assert not np.array_equal(chunks[1], chunks[0]), "half precision leaves a trace"
 
 
 # ---- the policy ----------------------------------------------------------------------------------
