@@ -204,12 +204,15 @@ class Policy:
         execute: How many actions of a chunk are executed before it is asked again, at most H.
         shipped: File or folder of the checkpoint that it takes without `--checkpoint`, so that a
             run can record it; None where it takes none.
+        provenance: What decides its answers beside its arguments, such as the commit of a download;
+            stored with a run, which is not resumed with another. May be left out.
     """
 
     needs: Needs = Needs()
     horizon: int = 1
     execute: int = 1
     shipped: ClassVar[Path | None] = None
+    provenance: Mapping[str, str] = {}
 
     def check(self, tasks: Sequence[Task]) -> None:
         """Refuses, before the run starts, tasks that the policy cannot attempt.

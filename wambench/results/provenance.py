@@ -29,7 +29,7 @@ def harness_provenance(
     Args:
         policy: Where the policy comes from.
         policy_arguments: What it was built with.
-        built: The policy.
+        built: The policy, which may know more of its origin.
     """
     facts: dict[str, Any] = {
         "wambench": wambench.__version__,
@@ -47,9 +47,10 @@ def harness_provenance(
     checkpoint = policy_arguments.get("checkpoint")
     if checkpoint is None:
         checkpoint = getattr(built, "shipped", None)
-    # What is not on disk may be a name on a hub, which is the policy's to resolve.
+    # What is not on disk may be a name on a hub, which is the policy's to resolve and to tell.
     if checkpoint is not None and Path(str(checkpoint)).exists():
         facts["policy"] |= {"checkpoint_sha256": checkpoint_digest(Path(checkpoint))}
+    facts["policy"] |= dict(getattr(built, "provenance", {}))
     return facts
 
 

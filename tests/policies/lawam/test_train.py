@@ -289,7 +289,7 @@ def test_without_a_checkpoint_the_shipped_one_is_asked_for(
 
 def test_trainer_and_policy_are_found_by_entry_point() -> None:
     assert isinstance(load_trainer(find_trainer("lawam")), LaWAMTrainer)
-    assert find_policy("lawam").target.endswith(":LaWAMPolicy")
+    assert find_policy("lawam").target.startswith("wambench_policies.lawam.policy:")
 
 
 # ---- end to end ----------------------------------------------------------------------------------
