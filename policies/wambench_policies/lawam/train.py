@@ -68,7 +68,7 @@ class LaWAMTrainer:
         def build(data: TrainingData) -> Any:
             _require_widths(data, config.action_dim, config.state_dim)
             objective = TinyEncoderPretraining(config)
-            return objective, objective
+            return objective, objective.network
 
         return run_training(
             request,

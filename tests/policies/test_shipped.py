@@ -1,0 +1,76 @@
+"""The checkpoints in the package: they load, act, and are the ones that were measured."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="learned policies need torch")
+
+from learned_support import SPEC, observation  # noqa: E402
+from support import Run  # noqa: E402
+from wambench.protocol import Policy  # noqa: E402
+from wambench.registry import build_policy, find_policy  # noqa: E402
+from wambench.report.summary import summarise_run  # noqa: E402
+from wambench.results.provenance import checkpoint_digest  # noqa: E402
+from wambench.results.run import RunDirectory  # noqa: E402
+from wambench_policies.training.encoders import SHIPPED_ENCODER  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+POLICIES = ("lawam", "flow_bc")
+SUITES = ("libero_object", "libero_spatial", "libero_goal", "libero_long")
+
+
+def built(name: str) -> Policy:
+    """A policy with its shipped checkpoint."""
+    return build_policy(find_policy(name), SPEC, {})
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_a_shipped_policy_acts(name: str) -> None:
+    chunk = built(name).act([observation(0)])
+    assert chunk.shape == (1, 16, 7)
+    assert np.isfinite(chunk).all()
+    assert np.abs(chunk).max() <= 1.0 + 1e-6
+
+
+@pytest.mark.parametrize("name", [*POLICIES, "encoder"])
+def test_a_shipped_checkpoint_is_small_and_says_how_it_was_made(name: str) -> None:
+    folder = SHIPPED_ENCODER if name == "encoder" else built(name).shipped
+    assert folder is not None
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 40e6
+    card = (folder / "README.md").read_text()
+    assert f"wambench train {'lawam' if name == 'encoder' else name} --stage" in card
+    assert "half precision" in card
+    assert not re.search(r"[ '=]/\w", card), "a path of the machine that trained it"
+
+
+@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("name", POLICIES)
+def test_the_scores_on_the_card_are_of_the_shipped_weights(name: str, suite: str) -> None:
+    folder = built(name).shipped
+    assert folder is not None
+    run = RunDirectory(ROOT / "results" / "measured" / f"{name}-{suite}")
+    assert run.info.provenance["policy"]["checkpoint_sha256"] == checkpoint_digest(folder)
+    found = summarise_run(run).suite
+    line = next(
+        line
+        for line in (folder / "README.md").read_text().splitlines()
+        if line.startswith(f"| {suite} | embedded |")
+    )
+    assert f"{found.successes}/{found.trials}" in line
+
+
+@pytest.mark.slow
+def test_lawam_runs_out_of_the_box(wambench: Run, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    wambench(
+        *("eval", "--policy", "lawam", "--suite", "libero_goal", "--backend", "embedded"),
+        *("--tasks", "7", "--trials", "2", "--seed", "0", "--out", str(out)),
+    )
+    records = RunDirectory(out).records()
+    assert [record.counted for record in records.values()] == [True, True]
+    assert any(record.outcome == "success" for record in records.values()), "turning on the stove"
