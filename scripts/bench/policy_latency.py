@@ -4,8 +4,9 @@
 
 Policies are built and asked as `wambench eval` does, `batched=true`: pictures of two cameras at
 the size of the demonstrations in, a chunk of actions in the suite's units out. A policy without
---checkpoint has its preset's network with random weights, which takes as long. Calls of the
-policies take turns, so that whatever else the machine does meets all of them alike.
+--checkpoint has its shipped one, or, where there is none or --preset is given, a network with
+random weights, which takes as long. Calls of the policies take turns, so that whatever else the
+machine does meets all of them alike.
 
 Run it on an idle machine; one thread by default, which is what a worker's policy gets there.
 """
@@ -24,7 +25,12 @@ import numpy as np
 from wambench import registry
 from wambench.protocol import Episode, Observation, Policy, SuiteSpec, episode_rng
 
-POLICIES = ("lawam", "flow_bc", "act")
+POLICIES = {
+    "lawam": "wambench_policies.lawam.policy:LaWAMPolicy",
+    "flow_bc": "wambench_policies.imitation.policy:FlowBCPolicy",
+    "act": "wambench_policies.imitation.policy:ACTPolicy",
+}
+"""Name to class."""
 BATCHES = (1, 8)
 RECORDED = (128, 128)
 """Size of the pictures that a policy with random weights asks for, which `wambench collect` has."""
@@ -37,7 +43,6 @@ def make_checkpoint(name: str, preset: str, spec: SuiteSpec, folder: Path) -> Pa
     """A checkpoint of a policy with random weights, for a suite."""
     import torch
 
-    from wambench.registry import load_target
     from wambench_policies.nn.checkpoint import Checkpoint
     from wambench_policies.nn.normalise import (
         ActionNormaliser,
@@ -46,7 +51,7 @@ def make_checkpoint(name: str, preset: str, spec: SuiteSpec, folder: Path) -> Pa
         StateNormaliser,
     )
 
-    configuration, network = load_target(registry.find_policy(name).target).types()
+    configuration, network = registry.load_target(POLICIES[name]).types()
     config = configuration.from_preset(preset)
     torch.manual_seed(0)
     model = network(config)
@@ -115,7 +120,7 @@ def parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--calls", type=int, default=100, help="timed calls of each policy")
-    parser.add_argument("--preset", default="tiny", help="of policies without a checkpoint")
+    parser.add_argument("--preset", help="random weights for policies without --checkpoint")
     parser.add_argument(
         "--checkpoint",
         action="append",
@@ -144,10 +149,17 @@ def main() -> None:
     suite = registry.load_suite(options.suite, "embedded")
     instruction = suite.tasks()[0].instruction
     policies: dict[str, Policy] = {}
+    weights: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in POLICIES:
-            given = options.checkpoint.get(name)
-            made = given or make_checkpoint(name, options.preset, suite.spec, Path(folder))
+            made, weights[name] = options.checkpoint.get(name), options.checkpoint.get(name, "")
+            shipped = registry.load_target(POLICIES[name]).shipped
+            if made is None and options.preset is None and shipped.exists():
+                made, weights[name] = shipped, "shipped"
+            elif made is None:
+                preset = options.preset or "tiny"
+                made = make_checkpoint(name, preset, suite.spec, Path(folder))
+                weights[name] = f"random ({preset})"
             arguments: dict[str, Any] = {
                 "checkpoint": str(made),
                 "device": "cpu",
@@ -164,11 +176,10 @@ def main() -> None:
     for size in BATCHES:
         times = measure(policies, suite.spec, instruction, size, options.calls)
         for name, seconds in times.items():
-            weights = options.checkpoint.get(name) or f"random ({options.preset})"
             median, p95 = 1000 * np.quantile(seconds, [0.5, 0.95])
             medians[name, size] = float(median)
             print(
-                f"{name:10s} {weights[-34:]:34s} {size:5d} {median:8.2f} {p95:8.2f} "
+                f"{name:10s} {weights[name][-34:]:34s} {size:5d} {median:8.2f} {p95:8.2f} "
                 f"{policies[name].horizon:8d}"
             )
     for size in BATCHES:
