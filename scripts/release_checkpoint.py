@@ -79,7 +79,10 @@ def release(source: Path, target: Path, runs: Sequence[Path]) -> None:
             "Train a smaller one.",
         )
     about, heading, rest = card.partition("## Made by")
-    note = "The weights are in half precision, converted after training.\n\n"
+    note = (
+        "The weights are in half precision, converted after training. How its demonstrations and "
+        'what it was trained from were made: docs/training.md, "The shipped checkpoints".\n\n'
+    )
     shipped = replace(checkpoint, folder=target)
     shipped.write(tensors, about + note + heading + rest)
     print(f"{target}: {len(tensors)} tensors, {size / 1e6:.1f} MB")

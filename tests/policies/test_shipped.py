@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="learned policies need torch")
 
-from learned_support import SPEC, observation  # noqa: E402
+from learned_support import observation  # noqa: E402
 from support import Run  # noqa: E402
 from wambench.protocol import Policy  # noqa: E402
-from wambench.registry import build_policy, find_policy  # noqa: E402
+from wambench.registry import build_policy, find_policy, load_suite  # noqa: E402
 from wambench.report.summary import summarise_run  # noqa: E402
 from wambench.results.provenance import checkpoint_digest  # noqa: E402
 from wambench.results.run import RunDirectory  # noqa: E402
@@ -26,12 +27,17 @@ SUITES = ("libero_object", "libero_spatial", "libero_goal", "libero_long")
 
 def built(name: str) -> Policy:
     """A policy with its shipped checkpoint."""
-    return build_policy(find_policy(name), SPEC, {})
+    return build_policy(find_policy(name), load_suite("libero_goal", "embedded").spec, {})
 
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_a_shipped_policy_acts(name: str) -> None:
-    chunk = built(name).act([observation(0)])
+    policy = built(name)
+    assert policy.needs.image_size == (128, 128)
+    rng = np.random.default_rng(0)
+    pixels = {c: rng.integers(0, 256, (128, 128, 3), np.uint8) for c in policy.needs.cameras}
+    seen = replace(observation(0), pixels=pixels, agent_pos=np.zeros(8, np.float32))
+    chunk = policy.act([seen])
     assert chunk.shape == (1, 16, 7)
     assert np.isfinite(chunk).all()
     assert np.abs(chunk).max() <= 1.0 + 1e-6
