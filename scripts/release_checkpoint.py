@@ -24,7 +24,7 @@ from wambench.errors import UsageError, WambenchError
 from wambench.report.summary import summarise_run
 from wambench.results.provenance import checkpoint_digest
 from wambench.results.run import RunDirectory
-from wambench_policies.nn.checkpoint import CARD, Checkpoint
+from wambench_policies.nn.checkpoint import CARD, Checkpoint, write_atomically
 
 LARGEST = 40e6
 """Bytes that a shipped checkpoint may have."""
@@ -83,8 +83,7 @@ def release(source: Path, target: Path, runs: Sequence[Path]) -> None:
         "The weights are in half precision, converted after training. How its demonstrations and "
         'what it was trained from were made: docs/training.md, "The shipped checkpoints".\n\n'
     )
-    shipped = replace(checkpoint, folder=target)
-    shipped.write(tensors, about + note + heading + rest)
+    replace(checkpoint, folder=target).write(tensors, about + note + heading + rest)
     print(f"{target}: {len(tensors)} tensors, {size / 1e6:.1f} MB")
     if not runs:
         return
@@ -97,8 +96,8 @@ def release(source: Path, target: Path, runs: Sequence[Path]) -> None:
                 f"{run.path} was made with other weights ({used}, these are {digest}).",
                 "Evaluate these, or release the ones that were evaluated.",
             )
-    text = "\n".join(scores(found))
-    shipped.write(tensors, about + note + text + "\n" + heading + rest)
+    text = about + note + "\n".join(scores(found)) + "\n" + heading + rest
+    write_atomically(target / CARD, lambda path: path.write_text(text))
     print(f"{target / CARD}: scores of {len(found)} runs")
 
 
