@@ -33,11 +33,10 @@ from wambench_policies.imitation.config import ACTConfig, DecoderConfig
 from wambench_policies.nn.attention import MLP, Attention, SelfAttentionBlock, key_mask
 from wambench_policies.nn.codes import physical_time
 from wambench_policies.nn.embodiment import NO_ROBOT, EmbodimentLinear, padded_to
-from wambench_policies.nn.encoders.base import FeatureEncoder, external_prefixes
 from wambench_policies.nn.flow import masked_l1
 from wambench_policies.nn.groups import parameter_groups
 from wambench_policies.nn.horizon import horizon_mask
-from wambench_policies.nn.observer import Observer
+from wambench_policies.nn.observer import Observer, ObserverObjective
 from wambench_policies.nn.posterior import Posterior
 from wambench_policies.nn.random import dropout
 
@@ -276,7 +275,7 @@ class ACTDecoder(nn.Module):
         return self.out(self.norm(x), embodiment).float()
 
 
-class ACTObjective(nn.Module):
+class ACTObjective(ObserverObjective):
     """L1 and KL over training batches.
 
     Args:
@@ -289,16 +288,7 @@ class ACTObjective(nn.Module):
     def __init__(self, config: ACTConfig) -> None:
         super().__init__()
         self.config = config
-        self.model = ACT(config)
-
-    @property
-    def external_prefixes(self) -> tuple[str, ...]:
-        """Names of tensors that belong into no checkpoint begin so."""
-        return external_prefixes(self)
-
-    def replaceable_encoder(self) -> FeatureEncoder:
-        """See `Observer.replaceable_encoder`."""
-        return self.model.replaceable_encoder()
+        self.model: ACT = ACT(config)
 
     def loss(
         self, batch: dict[str, Any], generator: torch.Generator
@@ -341,9 +331,3 @@ class ACTObjective(nn.Module):
             ],
             config.weight_decay,
         )
-
-    def forward(
-        self, batch: dict[str, Any], generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """`loss`, for wrappers that go through `forward`."""
-        return self.loss(batch, generator)

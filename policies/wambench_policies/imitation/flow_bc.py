@@ -13,14 +13,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wambench_policies.imitation.config import FlowBCConfig
-from wambench_policies.nn.encoders.base import FeatureEncoder, external_prefixes
 from wambench_policies.nn.expert.alternate_dit import ActionExpert, Context
 from wambench_policies.nn.groups import parameter_groups
 from wambench_policies.nn.horizon import horizon_mask
-from wambench_policies.nn.observer import Observer
+from wambench_policies.nn.observer import Observer, ObserverObjective
 
 
 class FlowBC(Observer):
@@ -62,7 +61,7 @@ class FlowBC(Observer):
         return self.expert.sample(batch, self.context(batch), noise, valid, config.denoise_steps)
 
 
-class FlowBCObjective(nn.Module):
+class FlowBCObjective(ObserverObjective):
     """The flow-matching loss over training batches.
 
     Args:
@@ -75,16 +74,7 @@ class FlowBCObjective(nn.Module):
     def __init__(self, config: FlowBCConfig) -> None:
         super().__init__()
         self.config = config
-        self.model = FlowBC(config)
-
-    @property
-    def external_prefixes(self) -> tuple[str, ...]:
-        """Names of tensors that belong into no checkpoint begin so."""
-        return external_prefixes(self)
-
-    def replaceable_encoder(self) -> FeatureEncoder:
-        """See `Observer.replaceable_encoder`."""
-        return self.model.replaceable_encoder()
+        self.model: FlowBC = FlowBC(config)
 
     def loss(
         self, batch: dict[str, Any], generator: torch.Generator
@@ -98,12 +88,6 @@ class FlowBCObjective(nn.Module):
         model = self.model
         action = model.expert.loss(batch, model.context(batch), self.config.noise_draws, generator)
         return action, {"loss": action.detach(), "action": action.detach()}
-
-    def forward(
-        self, batch: dict[str, Any], generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """`loss`, for wrappers that go through `forward`."""
-        return self.loss(batch, generator)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Expert and backbone. Matrices apart from the rest."""

@@ -256,12 +256,6 @@ class LaWMObjective(nn.Module):
             terms["aux"] = aux
         return total, {"loss": total.detach(), **{k: v.detach() for k, v in terms.items()}}
 
-    def forward(
-        self, batch: dict[str, Any], generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """`loss`, for wrappers that go through `forward`."""
-        return self.loss(batch, generator)
-
     def parameter_groups(self) -> list[dict[str, Any]]:
         """One group of matrices, one of biases and norms; the visual encoder is in neither."""
         scale = self.config.lr_scale

@@ -24,11 +24,10 @@ from torch import Tensor, nn
 from wambench.errors import UsageError
 from wambench_policies.lawam.config import LaWAMConfig, LaWMConfig
 from wambench_policies.lawam.lawm import InverseDynamics, WorldModel
-from wambench_policies.nn.encoders.base import FeatureEncoder, external_prefixes
 from wambench_policies.nn.expert.alternate_dit import ActionExpert, Context
 from wambench_policies.nn.groups import parameter_groups
 from wambench_policies.nn.horizon import horizon_mask
-from wambench_policies.nn.observer import Observed, Observer
+from wambench_policies.nn.observer import Observed, Observer, ObserverObjective
 from wambench_policies.nn.query import QueryAggregation
 
 
@@ -117,7 +116,7 @@ class LaWAM(Observer):
         return self.expert.loss(batch, self.context(imagined), self.config.noise_draws, generator)
 
 
-class LaWAMObjective(nn.Module):
+class LaWAMObjective(ObserverObjective):
     """Eq. 5 over training batches.
 
     Args:
@@ -131,7 +130,7 @@ class LaWAMObjective(nn.Module):
     def __init__(self, config: LaWAMConfig) -> None:
         super().__init__()
         self.config = config
-        self.model = LaWAM(config)
+        self.model: LaWAM = LaWAM(config)
         self.teacher: InverseDynamics | None = None
         self._has_stage_one = not config.needs_lawm
         if config.distill:
@@ -139,11 +138,6 @@ class LaWAMObjective(nn.Module):
             self.teacher = InverseDynamics(config.lawm, encoder.grid, encoder.dim)
             self.teacher.requires_grad_(False).eval()
             self.register_load_state_dict_pre_hook(_note_teacher)
-
-    @property
-    def external_prefixes(self) -> tuple[str, ...]:
-        """Names of tensors that belong into no checkpoint begin so."""
-        return external_prefixes(self)
 
     def train(self, mode: bool = True) -> Self:
         """The teacher stays in evaluation mode."""
@@ -199,10 +193,6 @@ class LaWAMObjective(nn.Module):
                 ) from error
         self._has_stage_one = True
 
-    def replaceable_encoder(self) -> FeatureEncoder:
-        """See `Observer.replaceable_encoder`."""
-        return self.model.replaceable_encoder()
-
     def loss(
         self, batch: dict[str, Any], generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -245,12 +235,6 @@ class LaWAMObjective(nn.Module):
                 terms["subgoal"] = subgoal
                 terms["copy"] = F.mse_loss(imagined.u, u_T)
         return total, {"loss": total.detach(), **{k: v.detach() for k, v in terms.items()}}
-
-    def forward(
-        self, batch: dict[str, Any], generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """`loss`, for wrappers that go through `forward`."""
-        return self.loss(batch, generator)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Expert; backbone with queries and aggregation; world model. Matrices apart from rest."""

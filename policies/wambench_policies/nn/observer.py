@@ -117,3 +117,22 @@ class Observer(nn.Module):
             raise UsageError("This backbone reads images, and the batch has features only.")
         features = features.float()
         return Observed(features[:, 0], self.backbone(images, features, batch["instruction"]))
+
+
+class ObserverObjective(nn.Module):
+    """Base of objectives that train an observer.
+
+    Attributes:
+        model: The policy network, which is what is kept.
+    """
+
+    model: Observer
+
+    @property
+    def external_prefixes(self) -> tuple[str, ...]:
+        """Names of tensors that belong into no checkpoint begin so."""
+        return external_prefixes(self)
+
+    def replaceable_encoder(self) -> FeatureEncoder:
+        """See `Observer.replaceable_encoder`."""
+        return self.model.replaceable_encoder()

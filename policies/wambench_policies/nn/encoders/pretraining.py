@@ -207,12 +207,6 @@ class TinyEncoderPretraining(nn.Module):
             "state": state.detach(),
         }
 
-    def forward(
-        self, batch: dict[str, Any], generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """`loss`, for wrappers that go through `forward`."""
-        return self.loss(batch, generator)
-
     def parameter_groups(self) -> list[dict[str, Any]]:
         """One learning rate for everything."""
         return parameter_groups([("pretraining", [self], 1.0)], self.config.weight_decay)
