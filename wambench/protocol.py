@@ -121,6 +121,7 @@ class SuiteSpec:
         cameras: Names of the cameras that can be asked for.
         control_hz: Control frequency in Hz.
         hold_action: (A,) action that keeps the robot where it is.
+        label_cameras: Names under which label pictures (`wambench.labels`) can be recorded.
     """
 
     name: str
@@ -133,6 +134,7 @@ class SuiteSpec:
     cameras: tuple[str, ...]
     control_hz: float
     hold_action: tuple[float, ...]
+    label_cameras: tuple[str, ...] = ()
 
     @property
     def action_dim(self) -> int:

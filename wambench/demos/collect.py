@@ -177,13 +177,14 @@ def _config(request: CollectRequest, suite: Suite) -> CollectionConfig:
     for index in request.tasks or ():
         registry.pick_task(suite, index)
     cameras = spec.cameras[:2] if request.cameras is None else request.cameras
-    unknown = [camera for camera in cameras if camera not in spec.cameras]
+    known = spec.cameras + spec.label_cameras
+    unknown = [camera for camera in cameras if camera not in known]
     if unknown or len(set(cameras)) != len(cameras):
         raise UsageError(
             f"{spec.name} has no camera {', '.join(unknown)}."
             if unknown
             else "A camera is named twice.",
-            f"Its cameras are: {', '.join(spec.cameras)}.",
+            f"Its cameras are: {', '.join(known)}.",
         )
     if request.episodes < 1 or request.image_size < 1:
         raise UsageError(

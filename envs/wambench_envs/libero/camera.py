@@ -34,6 +34,8 @@ _VISUAL_GROUP, _COLLISION_GROUP = 1, 0
 _MAX_GEOMS = 1000
 """Scene capacity, as upstream's render context has it."""
 
+_FLAG = mujoco.mjtRndFlag
+
 _OPEN: weakref.WeakSet[Camera] = weakref.WeakSet()
 
 
@@ -53,9 +55,9 @@ class Camera:
         self._gl: Any = None
         self._size = (0, 0)
         self._scene: Any = None
-        self._options = mujoco.MjvOption()
-        self._options.geomgroup[_COLLISION_GROUP] = 0
-        self._options.geomgroup[_VISUAL_GROUP] = 1
+        self._options = _visual()
+        self._solid = _visual()
+        self._solid.sitegroup[:] = 0
         self._view = mujoco.MjvCamera()
         self._view.type = mujoco.mjtCamera.mjCAMERA_FIXED
 
@@ -73,6 +75,50 @@ class Camera:
         Returns:
             (height, width, 3) pixels, oriented as the module docstring says.
         """
+        viewport = self._draw(qpos, name, height, width, self._options)
+        raw = np.empty((height, width, 3), np.uint8)
+        mujoco.mjr_readPixels(raw, None, viewport, self._context)
+        return np.ascontiguousarray(raw[::-1, ::-1])
+
+    def surfaces(
+        self, qpos: NDArray[np.float64], name: str, height: int, width: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """What every pixel of `render` shows and how far it is; sites, such as glow, are left out.
+
+        Args:
+            qpos: (nq,) configuration.
+            name: A camera of the model.
+            height: Rows.
+            width: Columns.
+
+        Returns:
+            (height, width) ids of geoms, -1 for nothing, and (height, width) distances in metres
+            along the optical axis.
+        """
+        self._prepare(height, width)
+        flags = self._scene.flags
+        flags[_FLAG.mjRND_SEGMENT] = flags[_FLAG.mjRND_IDCOLOR] = 1
+        try:
+            viewport = self._draw(qpos, name, height, width, self._solid)
+        finally:
+            flags[_FLAG.mjRND_SEGMENT] = flags[_FLAG.mjRND_IDCOLOR] = 0
+        raw = np.empty((height, width, 3), np.uint8)
+        buffer = np.empty((height, width), np.float32)
+        mujoco.mjr_readPixels(raw, buffer, viewport, self._context)
+        geoms = np.full(self._scene.ngeom + 1, -1)
+        for shown in self._scene.geoms[: self._scene.ngeom]:
+            if shown.objtype == mujoco.mjtObj.mjOBJ_GEOM and shown.segid >= 0:
+                geoms[shown.segid + 1] = shown.objid
+        colours = raw.astype(np.int64) @ (1, 1 << 8, 1 << 16)
+        extent, clip = self._model.stat.extent, self._model.vis.map
+        near, far = clip.znear * extent, clip.zfar * extent
+        depth = near / (1 - buffer.astype(np.float64) * (1 - near / far))
+        return geoms[colours][::-1, ::-1], depth[::-1, ::-1]
+
+    def _draw(
+        self, qpos: NDArray[np.float64], name: str, height: int, width: int, options: Any
+    ) -> Any:
+        """Draws a configuration off screen; returns the viewport to read it from."""
         camera = mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_CAMERA, name)
         if camera < 0:
             raise UsageError(f"The scene has no camera {name}.", "See the suite's camera list.")
@@ -86,13 +132,11 @@ class Camera:
         mujoco.mj_camlight(model, data)
         self._view.fixedcamid = camera
         mujoco.mjv_updateScene(
-            model, data, self._options, None, self._view, mujoco.mjtCatBit.mjCAT_ALL, self._scene
+            model, data, options, None, self._view, mujoco.mjtCatBit.mjCAT_ALL, self._scene
         )
         viewport = mujoco.MjrRect(0, 0, width, height)
         mujoco.mjr_render(viewport, self._scene, self._context)
-        raw = np.empty((height, width, 3), np.uint8)
-        mujoco.mjr_readPixels(raw, None, viewport, self._context)
-        return np.ascontiguousarray(raw[::-1, ::-1])
+        return viewport
 
     def _prepare(self, height: int, width: int) -> None:
         if self._gl is not None and height <= self._size[0] and width <= self._size[1]:
@@ -120,6 +164,14 @@ class Camera:
         if self._gl is not None:
             self._gl.free()
         self._context = self._gl = self._scene = None
+
+
+def _visual() -> Any:
+    """Options that show what is to be seen, and not the collision geometry."""
+    options = mujoco.MjvOption()
+    options.geomgroup[_COLLISION_GROUP] = 0
+    options.geomgroup[_VISUAL_GROUP] = 1
+    return options
 
 
 def _close_all() -> None:

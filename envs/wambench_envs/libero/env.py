@@ -34,10 +34,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wambench import labels
 from wambench.env import BenchmarkEnv
 from wambench.protocol import Needs, SuiteSpec, Task
 from wambench_envs.libero import demonstration, upstream
 from wambench_envs.libero.camera import Camera
+from wambench_envs.libero.classes import geom_classes
 from wambench_envs.libero.init_states import load_init_states
 from wambench_envs.libero.scene import Region, Scene
 from wambench_envs.libero.stepper import Stepper
@@ -88,6 +90,7 @@ class LiberoEnv(BenchmarkEnv):
         self._camera = Camera(self.scene.model)
         self._shown = self._live_frame()
         self._attributes: dict[str, str] | None = None
+        self._codes: NDArray[np.int64] | None = None
         robot = self.scene.robot
         self.mj_model: Any = self.scene.model
         self.mj_data: Any = self.scene.data
@@ -124,8 +127,13 @@ class LiberoEnv(BenchmarkEnv):
         ).astype(np.float32)
 
     def render_camera(self, camera: str, height: int, width: int) -> NDArray[np.uint8]:
-        """(height, width, 3) picture of the last step, or of a restored snapshot."""
+        """(height, width, 3) picture of the last step, or of a restored snapshot.
+
+        For one of the suite's `label_cameras` it is a label picture, see `wambench.labels`.
+        """
         nq = self.mj_model.nq
+        if camera in self.suite_spec.label_cameras:
+            return self._labels(self._shown[:nq], camera.removesuffix(labels.SUFFIX), height, width)
         sites = [site for site, _ in self.scene.stoves]
         alpha = self.mj_model.site_rgba[sites, 3]
         self.mj_model.site_rgba[sites, 3] = self._shown[nq:]
@@ -170,6 +178,15 @@ class LiberoEnv(BenchmarkEnv):
         """Frees the renderer."""
         self._camera.close()
         super().close()
+
+    def _labels(
+        self, qpos: NDArray[np.float64], camera: str, height: int, width: int
+    ) -> NDArray[np.uint8]:
+        if self._codes is None:
+            classes = geom_classes(self.mj_model, self.object_bodies, self.categories)
+            self._codes = np.array([*map(labels.label_code, classes), 0])  # the last is for -1, nothing
+        geoms, depth = self._camera.surfaces(qpos, camera, height, width)
+        return labels.pack_labels(self._codes[geoms], depth)
 
     def _live_frame(self) -> NDArray[np.float64]:
         return np.concatenate([self._stepper.frame_qpos, self._stepper.frame_alpha])

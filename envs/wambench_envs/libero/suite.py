@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from wambench import labels
 from wambench.env import BenchmarkEnv
 from wambench.errors import RuntimeUnavailable, UsageError
 from wambench.protocol import Backend, Check, Needs, SuiteSpec, Task
@@ -64,6 +65,7 @@ class LiberoSuite:
             cameras=CAMERAS,
             control_hz=20.0,
             hold_action=(0.0,) * 7,
+            label_cameras=tuple(f"{camera}{labels.SUFFIX}" for camera in CAMERAS),
         )
         self.runtime = upstream.RUNTIME
 
