@@ -10,6 +10,7 @@ import numpy as np
 
 from wambench.demos.hdf5 import FileFacts
 from wambench.demos.hdf5_writer import assemble, write_episode
+from wambench.labels import SUFFIX, label_code, pack_labels
 
 FACTS = FileFacts(
     suite="libero_goal",
@@ -26,6 +27,11 @@ FACTS = FileFacts(
     cameras={"agentview_rgb": "agentview", "eye_in_hand_rgb": "robot0_eye_in_hand"},
 )
 
+WITH_LABELS = FACTS.cameras | {
+    f"{name.removesuffix('_rgb')}_labels_rgb": f"{camera}{SUFFIX}"
+    for name, camera in FACTS.cameras.items()
+}
+
 
 def write_demos(
     folder: Path,
@@ -41,7 +47,8 @@ def write_demos(
 ) -> Path:
     """A collection of `tasks` x `demos` demonstrations of `length` to `length + demos - 1` rows.
 
-    Pixel (0, 0) of every picture holds (camera, row, 10 * task + trial); the rest is noise. The
+    With cameras=WITH_LABELS there are label pictures of two classes, too. Pixel (0, 0) of every
+    picture holds (camera, row, 10 * task + trial); the rest is noise. The
     state of row t is (t, trial, 1), and the action's first entry follows from the state.
     """
     rng = np.random.default_rng(seed)
@@ -57,6 +64,11 @@ def write_demos(
             pictures = {}
             for number, camera in enumerate(mine.cameras.values()):
                 images = rng.integers(0, 256, (rows, *size, 3), np.uint8)
+                if camera.endswith(SUFFIX):
+                    codes = np.array([label_code("robot"), label_code("table")])
+                    shown = codes[rng.integers(0, 2, (rows, *size))]
+                    pictures[camera] = list(pack_labels(shown, rng.uniform(0.1, 2, shown.shape)))
+                    continue
                 images[:, 0, 0] = [(number, row, 10 * task + trial) for row in range(rows)]
                 pictures[camera] = list(images)
             episode = {

@@ -16,10 +16,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from wambench import labels
 from wambench.errors import RuntimeUnavailable, UsageError
 from wambench.protocol import Needs, Suite
 from wambench_envs.libero import gl, init_states, official, tasks, upstream
 from wambench_envs.libero.assets import PACK_ROOT
+from wambench_envs.libero.classes import geom_classes
 from wambench_envs.libero.suite import LiberoSuite, libero_goal, libero_long, libero_object
 
 needs_libero = pytest.mark.skipif(
@@ -423,6 +425,46 @@ def test_only_the_cameras_asked_for_are_rendered(goal_env, monkeypatch):
 def test_every_offered_camera_sees_something(goal_env, camera):
     goal_env.reset(seed=0)
     assert goal_env.render_camera(camera, 48, 48).std() > 5
+
+
+@needs_libero
+def test_label_pictures_tell_where_an_object_is_and_how_far(goal_env):
+    goal_env.reset(seed=0, options={"init_state": 0})
+    data, model = goal_env.mj_data, goal_env.mj_model
+    codes, depth = labels.unpack_labels(goal_env.render_camera("agentview_labels", 128, 128))
+    camera = data.camera("agentview")
+    bowl = data.body(goal_env.object_bodies["akita_black_bowl_1"]).xpos
+    right, up, backwards = camera.xmat.reshape(3, 3).T @ (bowl - camera.xpos)
+    scale = 64 / np.tan(np.radians(model.camera("agentview").fovy[0]) / 2) / -backwards
+    # Pictures are mirrored, see camera.py.
+    row, column = round(64 - up * scale), round(64 - right * scale)
+    around = np.s_[row - 3 : row + 4, column - 3 : column + 4]
+    assert (codes[around] == labels.label_code("akita_black_bowl")).mean() > 0.5
+    assert np.median(depth[around]) == pytest.approx(-backwards, abs=0.06)
+
+
+@needs_libero
+def test_label_pictures_tell_a_drawer_from_its_cabinet_and_know_no_two_names_by_one_code(goal_env):
+    goal_env.reset(seed=0)
+    names = set(geom_classes(goal_env.mj_model, goal_env.object_bodies, goal_env.categories))
+    assert {"wooden_cabinet", "robot", "gripper/leftfinger", "plate"} <= names
+    assert len([name for name in names if name.startswith("wooden_cabinet/")]) == 3
+    assert len({labels.label_code(name) for name in names}) == len(names)
+
+
+@needs_libero
+def test_drawing_labels_does_not_change_the_pictures_after_it(goal_env):
+    goal_env.reset(seed=0, options={"init_state": 0})
+    before = goal_env.render_camera("agentview", 48, 48)
+    goal_env.render_camera("agentview_labels", 48, 48)
+    np.testing.assert_array_equal(goal_env.render_camera("agentview", 48, 48), before)
+
+
+def test_no_policy_is_shown_label_pictures():
+    suite = libero_goal("embedded")
+    assert "agentview_labels" in suite.spec.label_cameras
+    with pytest.raises(UsageError, match="no camera agentview_labels"):
+        suite.make_env(suite.tasks()[0], Needs(("agentview_labels",), (64, 64)))
 
 
 @needs_libero

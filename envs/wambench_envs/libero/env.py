@@ -184,7 +184,8 @@ class LiberoEnv(BenchmarkEnv):
     ) -> NDArray[np.uint8]:
         if self._codes is None:
             classes = geom_classes(self.mj_model, self.object_bodies, self.categories)
-            self._codes = np.array([*map(labels.label_code, classes), 0])  # the last is for -1, nothing
+            # The last one is for geom -1, nothing.
+            self._codes = np.array([*map(labels.label_code, classes), 0])
         geoms, depth = self._camera.surfaces(qpos, camera, height, width)
         return labels.pack_labels(self._codes[geoms], depth)
 

@@ -34,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from wambench import labels
 from wambench.cache import cache_dir
 from wambench.demos.demo import DemoInfo, Source
 from wambench.demos.hdf5 import hdf5_files
@@ -56,6 +57,15 @@ def resize(images: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
     flat = images.reshape(-1, *images.shape[-3:])
     resized = [np.asarray(Image.fromarray(image).resize((width, height), method)) for image in flat]
     return np.stack(resized).reshape(*images.shape[:-3], height, width, 3)
+
+
+def resize_labels(pictures: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """(..., H, W, 3) label pictures at (height, width): nearest pixels, classes have no average."""
+    rows, columns = (
+        (2 * np.arange(new) + 1) * old // (2 * new)
+        for new, old in zip(size, pictures.shape[-3:-1], strict=True)
+    )
+    return pictures[..., rows[:, None], columns, :]
 
 
 class CachedSource:
@@ -116,12 +126,13 @@ class CachedSource:
         return self._array("state", (width,), np.dtype(np.float32), read)
 
     def frames(self, camera: str, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """(N, H, W, 3) pictures of one camera at (height, width)."""
+        """(N, H, W, 3) pictures of one camera, or its label pictures, at (height, width)."""
+        fitted = resize_labels if camera.endswith(labels.SUFFIX) else resize
 
         def read(demo: int) -> NDArray[Any]:
             length = self.demos[demo].length
             return np.stack(
-                [resize(self.source.pixels(demo, camera, row), size) for row in range(length)]
+                [fitted(self.source.pixels(demo, camera, row), size) for row in range(length)]
             )
 
         return self._array(self._frames_name(camera, size), (*size, 3), np.dtype(np.uint8), read)

@@ -135,7 +135,8 @@ def check_readable(demo: DemoInfo, config: DataConfig) -> None:
     if lacking:
         raise DataError(
             f"{demo.name} has no camera {', '.join(lacking)}.",
-            f"It has {', '.join(demo.cameras)}; set `cameras` in the configuration.",
+            f"It has {', '.join(demo.cameras)}; set `cameras` in the configuration, or collect "
+            "with --cameras.",
         )
     for stride in strides(demo, config.control_hz):
         hz = demo.control_hz / stride

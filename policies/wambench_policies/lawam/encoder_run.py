@@ -6,7 +6,7 @@ from wambench_policies.nn.config import preset
 from wambench_policies.nn.encoders.pretraining import TinyEncoderPretrainingConfig
 from wambench_policies.training.config import LoopConfig, RunConfig
 
-TINY = LoopConfig(steps=3_000, batch_size=32, learning_rate=1e-3, warmup=100)
+TINY = LoopConfig(steps=4_000, batch_size=24, learning_rate=2e-3, warmup=100)
 
 
 class EncoderRun(TinyEncoderPretrainingConfig, RunConfig):

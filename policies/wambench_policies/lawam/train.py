@@ -60,21 +60,25 @@ class LaWAMTrainer:
 
     def _encoder(self, request: TrainRequest) -> TrainResult:
         from wambench_policies.lawam.encoder_run import EncoderRun
-        from wambench_policies.nn.encoders.pretraining import TinyEncoderPretraining
+        from wambench_policies.nn.encoders.pretraining import TinyEncoderPretraining, count_codes
         from wambench_policies.training.run import resolve, run_training
 
         config = resolve(EncoderRun, request)
 
         def build(data: TrainingData) -> Any:
-            _require_widths(data, config.action_dim, config.state_dim)
-            objective = TinyEncoderPretraining(config)
+            _require_width(data, config.state_dim)
+            cameras = len(config.cameras)
+            labels = [array for part in data.parts for array in part.frames[cameras:]]
+            objective = TinyEncoderPretraining(config, count_codes(labels))
             return objective, objective.network
 
         return run_training(
             request,
             method=METHOD,
-            about="A small convolutional visual encoder, pretrained on frames of demonstrations; "
-            "it stands in for DINOv3 on a CPU.",
+            about="A small convolutional visual encoder that stands in for DINOv3 on a CPU. It was "
+            "pretrained on frames of demonstrations with the renderer as teacher: from its tokens "
+            "a light decoder had to tell class, distance and colour of every second pixel, and a "
+            "head the robot's proprioception. It sees pictures alone.",
             config=config,
             windows=config.windows(config.data),
             build=build,
@@ -142,15 +146,12 @@ class LaWAMTrainer:
         )
 
 
-def _require_widths(data: TrainingData, action_dim: int, state_dim: int) -> None:
-    """Refuses data whose actions or proprioception have another width than a model predicts."""
+def _require_width(data: TrainingData, state_dim: int) -> None:
+    """Refuses data whose proprioception has another width than a model predicts."""
     for name, embodiment in data.normalisation.embodiments.items():
-        for key, wanted, found in (
-            ("action_dim", action_dim, len(embodiment.action.names)),
-            ("state_dim", state_dim, len(embodiment.state.mean)),
-        ):
-            if wanted != found:
-                raise UsageError(
-                    f"{key} is {wanted}, and the data of {name} has {found}.",
-                    f"Add --set {key}={found}.",
-                )
+        found = len(embodiment.state.mean)
+        if state_dim != found:
+            raise UsageError(
+                f"state_dim is {state_dim}, and the data of {name} has {found}.",
+                f"Add --set state_dim={found}.",
+            )

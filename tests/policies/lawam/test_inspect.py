@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch", reason="LaWAM needs torch")
 from PIL import Image  # noqa: E402
 
 from lawam_checkpoints import SIZES, train  # noqa: E402
-from training_support import write_demos  # noqa: E402
+from training_support import WITH_LABELS, write_demos  # noqa: E402
 from wambench.errors import DataError, UsageError  # noqa: E402
 from wambench.inspector import Finding, InspectRequest  # noqa: E402
 from wambench_policies.lawam.inspect import LaWAMInspector  # noqa: E402
@@ -34,7 +34,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("inspect")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WAMBENCH_CACHE", str(folder / "cache"))
-        data = write_demos(folder / "data", size=(48, 48), length=36, demos=4)
+        data = write_demos(folder / "data", size=(48, 48), length=36, demos=4, cameras=WITH_LABELS)
         train("encoder", data, folder / "encoder")
         inputs = {"encoder": str(folder / "encoder")}
         train("lawm", data, folder / "lawm", inputs=inputs)

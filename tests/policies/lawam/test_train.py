@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="LaWAM needs torch")
 from lawam_checkpoints import SIZES, train  # noqa: E402
 from learned_support import SPEC, observation  # noqa: E402
 from support import Run  # noqa: E402
-from training_support import write_demos  # noqa: E402
+from training_support import WITH_LABELS, write_demos  # noqa: E402
 from wambench.errors import PolicyContractError, PolicyError, UsageError  # noqa: E402
 from wambench.protocol import episode_rng  # noqa: E402
 from wambench.registry import build_policy, find_policy, find_trainer, load_trainer  # noqa: E402
@@ -35,7 +35,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lawam")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WAMBENCH_CACHE", str(folder / "cache"))
-        write_demos(folder / "data", size=(48, 48), length=24)
+        write_demos(folder / "data", size=(48, 48), length=24, cameras=WITH_LABELS)
         train("encoder", folder / "data", folder / "encoder")
         inputs = {"encoder": str(folder / "encoder")}
         train("lawm", folder / "data", folder / "lawm", inputs=inputs)
@@ -308,6 +308,7 @@ def test_from_demonstrations_to_an_evaluated_episode(wambench: Run, tmp_path: Pa
     done(
         *("collect", "--suite", "libero_object", "--policy", "expert", "--episodes", "2"),
         *("--tasks", "0", "--success-only", "--out", "data/libero_object", "--workers", "1"),
+        *("--cameras", "agentview,robot0_eye_in_hand,agentview_labels,robot0_eye_in_hand_labels"),
     )
     for stage, inputs in (("encoder", ()), ("lawm", ("encoder",)), ("policy", ("lawm",))):
         sizes = {key: value for key, value in SIZES[stage].items() if key != "state_dim"}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="learned policies need torch")
@@ -10,12 +13,14 @@ save_file = pytest.importorskip("safetensors.torch").save_file
 from torch import nn  # noqa: E402
 
 from wambench.errors import UsageError  # noqa: E402
+from wambench.labels import label_code, pack_labels  # noqa: E402
 from wambench_policies.nn.encoders.base import external_prefixes  # noqa: E402
 from wambench_policies.nn.encoders.build import build_encoder  # noqa: E402
 from wambench_policies.nn.encoders.config import DinoV3Config, TinyEncoderConfig  # noqa: E402
 from wambench_policies.nn.encoders.pretraining import (  # noqa: E402
     TinyEncoderPretraining,
     TinyEncoderPretrainingConfig,
+    count_codes,
 )
 from wambench_policies.nn.groups import parameter_groups  # noqa: E402
 
@@ -128,65 +133,83 @@ def test_dinov3_gives_the_last_but_one_hidden_state_without_cls_and_registers():
 # ---- pretraining of the tiny encoder ---------------------------------------------------------
 
 
+CODES = [label_code(name) for name in ("robot", "bowl", "table")]
+
+
+def label_counts():
+    counts = np.zeros(1 << 16, np.int64)
+    counts[CODES] = [100, 10, 1000]
+    return counts
+
+
+def pretraining(counts):
+    torch.manual_seed(0)
+    encoder = TinyEncoderConfig(image_size=64, widths=(16, 16, 32), blocks=(0, 0, 1), dim=32)
+    return TinyEncoderPretraining(TinyEncoderPretrainingConfig(encoder=encoder), counts)
+
+
 def pretraining_batch(size: int = 4):
-    generator = torch.Generator().manual_seed(0)
-    pictures = torch.randint(0, 256, (size, 3, 128, 128, 3), dtype=torch.uint8, generator=generator)
+    """Pictures whose colour tells the class: a bowl moves over a table."""
+    rng = np.random.default_rng(0)
+    codes = np.full((size, 2, 64, 64), CODES[2])
+    for picture in codes.reshape(-1, 64, 64):
+        row, column = rng.integers(0, 40, 2)
+        picture[row : row + 24, column : column + 24] = CODES[1]
+    bowl = codes == CODES[1]
+    shown = np.where(bowl[..., None], [200, 30, 30], [90, 90, 90]).astype(np.uint8)
+    label = pack_labels(codes, np.where(bowl, 0.9, 1.0))
     return {
-        "images": pictures[:, :2],
-        "future_image": pictures[:, 2],
-        "state": torch.randn(size, 8, generator=generator),
-        "actions": torch.rand(size, 16, 7, generator=generator) * 2 - 1,
-        "action_mask": torch.ones(size, 16, dtype=torch.bool),
+        "images": torch.from_numpy(np.concatenate([shown, label], axis=1)),
+        "state": torch.from_numpy(rng.normal(size=(size, 8)).astype(np.float32)),
         "embodiment": torch.ones(size, dtype=torch.long),
-        "instruction": [f"task {i}" for i in range(size)],
     }
 
 
-def test_pretraining_trains_the_network_by_all_three_terms():
-    torch.manual_seed(0)
-    objective = TinyEncoderPretraining(TinyEncoderPretrainingConfig.tiny())
+def test_pretraining_learns_classes_and_distances_of_pixels_from_the_renderer():
+    objective = pretraining(label_counts())
     batch = pretraining_batch()
     groups = objective.parameter_groups()
     grouped = sum(p.numel() for group in groups for p in group["params"])
     assert grouped == sum(p.numel() for p in objective.parameters())
-    optimiser = torch.optim.AdamW(groups, lr=1e-3)
-    losses = []
-    for step in range(8):
+    optimiser = torch.optim.AdamW(groups, lr=5e-3)
+    told = []
+    for step in range(80):
         loss, terms = objective.loss(batch, torch.Generator().manual_seed(step))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        losses.append(loss.item())
-    assert losses[-1] < losses[0]
-    assert {"pixels", "inverse_dynamics", "state"} <= terms.keys()
-    for term in ("action_weight", "state_weight"):
-        off = objective.config.model_copy(update={"action_weight": 0.0, "state_weight": 0.0})
-        objective.config = off.model_copy(update={term: 1.0})
-        objective.zero_grad()
-        objective.loss(batch, torch.Generator().manual_seed(0))[0].backward()
-        assert objective.network.project.weight.grad.abs().sum() > 0
+        told.append({name: float(value) for name, value in terms.items()})
+    assert told[-1]["accuracy"] > 0.9 > told[0]["accuracy"]
+    for term in ("classes", "distance", "pixels", "state"):
+        assert told[-1][term] < told[0][term], term
 
 
-def test_pixels_that_move_and_pixels_that_are_unusual_weigh_more():
-    objective = TinyEncoderPretraining(TinyEncoderPretrainingConfig.tiny())
-    still = torch.full((1, 2, 3, 128, 128), 0.5)
-    moved = still[:, 0].clone()
-    moved[..., 40:48, 64:72] = 1.0
-    weight = objective._weight(still, moved, ["a task"])
-    assert weight.shape == (1, 3, 1, 128, 128)
-    torch.testing.assert_close(weight.mean((-1, -2)), torch.ones(1, 3, 1))
-    assert weight[0, 0, 0, 44, 68] == pytest.approx(9 * weight[0, 0, 0, 0, 0].item(), rel=1e-4)
-    assert weight[0, 1].std() == 0
-    # The mean picture is now known: a new object on the wrist camera stands out against it.
-    with_object = still.clone()
-    with_object[0, 1, :, :16, :16] = 0.0
-    weight = objective.eval()._weight(with_object, still[:, 0], ["a task"])
-    assert weight[0, 1, 0, 4, 4] > 5 * weight[0, 1, 0, 100, 100]
+def test_classes_count_alike_however_small_they_are():
+    objective = pretraining(label_counts())
+    weight = dict(zip(sorted(CODES), objective.weights[1:].tolist(), strict=True))
+    assert weight[CODES[1]] / weight[CODES[2]] == pytest.approx(10)
+    assert objective.weights[0] == 0
+
+
+def test_a_class_that_was_not_counted_is_left_out_of_the_loss():
+    counts = label_counts()
+    counts[CODES[1]] = 0
+    objective = pretraining(counts)
+    _, terms = objective.loss(pretraining_batch(), torch.Generator().manual_seed(0))
+    assert math.isfinite(float(terms["classes"]))
+    assert objective.classes == 3
+
+
+def test_counting_finds_every_class_that_is_shown():
+    label = pretraining_batch()["images"][:, 2:].flatten(0, 1).numpy()
+    counts = count_codes([label[:3], label[3:]])
+    assert set(np.flatnonzero(counts)) == set(CODES[1:])
+    assert counts.sum() == len(label) * 32 * 32
 
 
 def test_a_pretrained_network_becomes_the_encoder_with_the_same_tokens(tmp_path):
     torch.manual_seed(0)
-    objective = TinyEncoderPretraining(TinyEncoderPretrainingConfig.tiny())
+    objective = TinyEncoderPretraining(TinyEncoderPretrainingConfig.tiny(), label_counts())
     save_file(objective.state_dict(), tmp_path / "model.safetensors")
     encoder = build_encoder(TinyEncoderConfig(source=str(tmp_path)))
     encoder.load_weights()

@@ -56,7 +56,7 @@ class TinyEncoderConfig(Config):
     kind: Literal["tiny"] = "tiny"
     source: str | None = None
     image_size: int = Field(128, multiple_of=16)
-    widths: tuple[int, int, int] = (24, 64, 128)
+    widths: tuple[int, int, int] = (48, 96, 128)
     blocks: tuple[int, int, int] = (0, 1, 2)
     dim: int = 96
     random: bool = False

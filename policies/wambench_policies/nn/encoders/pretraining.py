@@ -1,27 +1,33 @@
-"""Self-supervised pretraining of the tiny encoder on frames of the embedded suites.
+"""Pretraining of the tiny encoder on frames of the embedded suites, with the renderer as teacher.
 
-Three terms, all read from the normalised tokens that the world model will later see:
+DINOv3's tokens tell what an object is, where its outline runs and how far it is. A small network
+does not come to that by painting pictures back, so the tiny one is distilled from the renderer,
+which knows. Three terms, all read from the normalised tokens that the world model will later see,
+with noise on them:
 
-- pixels: a light decoder paints the image back from tokens of which some are dropped and all are
-  noised. What moves is small, so the error is weighted towards pixels that differ from the mean
-  picture of the task and from the other frame.
-- inverse dynamics: the actions between two frames, from both token maps.
+- labels: a light decoder tells the class of every second pixel, and its distance
+  (`wambench.labels`). Classes are weighted by the inverse root of their share, for what is to be
+  grasped is small.
+- pixels: the same decoder paints the picture, so that tokens also hold what classes do not tell.
 - state: proprioception, from the tokens of all cameras.
 
-The last two make positions of the gripper easy to read, to a fraction of a token's cell. Only the
-network is kept afterwards; decoder, heads and mean pictures are for training.
+Policies see none of the labels: the network is frozen and sees pictures alone. Only it is kept;
+decoder and heads are for training.
 """
 
 from __future__ import annotations
 
-import zlib
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
+from wambench import labels
 from wambench_policies.data.config import DataConfig, SelectionConfig
 from wambench_policies.nn.adaln import plain_norm
 from wambench_policies.nn.config import Config, preset
@@ -30,10 +36,12 @@ from wambench_policies.nn.encoders.config import TinyEncoderConfig
 from wambench_policies.nn.encoders.tiny import TinyNetwork
 from wambench_policies.nn.flow import masked_mse
 from wambench_policies.nn.groups import parameter_groups
-from wambench_policies.nn.random import normal, uniform
+from wambench_policies.nn.random import normal
 
-MEAN_SLOTS = 64
-"""Mean pictures that are kept; instructions share one when their hashes collide."""
+_COUNTED = 20_000
+"""Label pictures, at most, from which the classes and their shares are counted."""
+
+_CODES = 1 << 16
 
 
 class TinyEncoderPretrainingConfig(Config):
@@ -41,43 +49,36 @@ class TinyEncoderPretrainingConfig(Config):
 
     Attributes:
         encoder: The network.
-        cameras: Cameras by the suite's names; the first is the primary one.
-        tau: Seconds between the two frames.
-        chunk: Actions K between them that the inverse dynamics predicts.
-        action_dim: Width A of an action.
+        cameras: Cameras by the suite's names; the data must hold label pictures of each.
         state_dim: Width S of proprioception.
-        token_dropout: Share of tokens that are dropped before pixels are painted.
         token_noise: Standard deviation of noise on the normalised tokens.
-        focus: Weight of a pixel that differs, beside 1 for one that does not.
-        contrast: Difference, in [0, 1] pixel values, from which a pixel has its full weight.
-        action_weight: Weight of the inverse dynamics.
+        depth_weight: Weight of the absolute error of the distance's byte, in [0, 1].
+        pixel_weight: Weight of the squared error of pixels in [0, 1].
         state_weight: Weight of proprioception.
         weight_decay: Of matrices.
     """
 
     encoder: TinyEncoderConfig = TinyEncoderConfig()
     cameras: tuple[str, ...] = Field(("agentview", "robot0_eye_in_hand"), min_length=1)
-    tau: float = Field(0.8, gt=0)
-    chunk: int = Field(16, ge=1)
-    action_dim: int = Field(7, ge=1)
     state_dim: int = Field(8, ge=1)
-    token_dropout: float = Field(0.15, ge=0, lt=1)
     token_noise: float = Field(0.1, ge=0)
-    focus: float = Field(8.0, ge=0)
-    contrast: float = Field(0.15, gt=0)
-    action_weight: float = Field(0.05, ge=0)
-    state_weight: float = Field(0.05, ge=0)
-    weight_decay: float = Field(1e-4, ge=0)
+    depth_weight: float = Field(2.0, ge=0)
+    pixel_weight: float = Field(5.0, ge=0)
+    state_weight: float = Field(0.1, ge=0)
+    weight_decay: float = Field(1e-3, ge=0)
+
+    @property
+    def label_cameras(self) -> tuple[str, ...]:
+        """Names of the cameras' label pictures."""
+        return tuple(f"{camera}{labels.SUFFIX}" for camera in self.cameras)
 
     def windows(self, selection: SelectionConfig) -> DataConfig:
         """What training windows look like, over a selection of demonstrations."""
         side = self.encoder.image_size
         return DataConfig(
             **dict(selection),
-            cameras=self.cameras,
+            cameras=self.cameras + self.label_cameras,
             image_size=(side, side),
-            horizon_s=self.tau,
-            chunk=self.chunk,
         )
 
     @preset
@@ -87,15 +88,31 @@ class TinyEncoderPretrainingConfig(Config):
         return cls()
 
 
-class PixelDecoder(nn.Module):
-    """Tokens to pixels; sees 5 x 5 tokens, so that a dropped one can be guessed from the others.
+def count_codes(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.int64]:
+    """(65536,) how often each class code occurs in some of the label pictures.
+
+    Args:
+        pictures: Arrays of (N, H, W, 3) label pictures.
+    """
+    step = max(1, sum(map(len, pictures)) // _COUNTED)
+    counts = np.zeros(_CODES, np.int64)
+    for array in pictures:
+        for picture in array[::step]:
+            codes, _ = labels.unpack_labels(picture[::2, ::2])
+            counts += np.bincount(codes.ravel(), minlength=_CODES)
+    return counts
+
+
+class DenseDecoder(nn.Module):
+    """Tokens to values at every second pixel; it sees 5 x 5 tokens.
 
     Args:
         dim: Width of a token.
         grid: Rows and columns of tokens.
+        outputs: Values per pixel.
     """
 
-    def __init__(self, dim: int, grid: tuple[int, int]) -> None:
+    def __init__(self, dim: int, grid: tuple[int, int], outputs: int) -> None:
         super().__init__()
         self.grid = grid
         self.layers = nn.Sequential(
@@ -104,13 +121,13 @@ class PixelDecoder(nn.Module):
             nn.Conv2d(128, 4 * 64, 3, padding=1),
             nn.PixelShuffle(2),
             nn.GELU(),
-            nn.Conv2d(64, 3 * 64, 1),
-            nn.PixelShuffle(8),
+            nn.Conv2d(64, outputs * 16, 1),
+            nn.PixelShuffle(4),
         )
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(M, N, dim) to (M, 3, 16 · rows, 16 · columns) around [0, 1]."""
-        return 0.5 + self.layers(tokens.transpose(1, 2).unflatten(2, self.grid))
+        """(M, N, dim) to (M, outputs, 8 · rows, 8 · columns)."""
+        return self.layers(tokens.transpose(1, 2).unflatten(2, self.grid))
 
 
 class Readout(nn.Module):
@@ -147,113 +164,75 @@ class TinyEncoderPretraining(nn.Module):
 
     Args:
         config: Sizes and weights.
+        counts: (65536,) how often each class code occurs, see `count_codes`. A code that does not
+            is left out of the loss.
 
     Attributes:
         network: What is being trained and kept.
     """
 
-    mean_pictures: Tensor
-    mean_counts: Tensor
+    index: Tensor
+    weights: Tensor
 
-    def __init__(self, config: TinyEncoderPretrainingConfig) -> None:
+    def __init__(self, config: TinyEncoderPretrainingConfig, counts: NDArray[np.int64]) -> None:
         super().__init__()
         self.config = config
         encoder = config.encoder
         side = encoder.image_size // 16
         grid = (side, side)
-        self.network = TinyNetwork(encoder)
-        self.dropped = nn.Parameter(torch.zeros(encoder.dim))
-        self.decoder = PixelDecoder(encoder.dim, grid)
-        self.inverse = Readout(2 * encoder.dim, grid, config.chunk * config.action_dim)
-        self.proprioception = Readout(len(config.cameras) * encoder.dim, grid, config.state_dim)
-        half = encoder.image_size // 2
+        codes = np.flatnonzero(counts)
+        index = np.zeros(_CODES, np.int64)
+        index[codes] = np.arange(1, len(codes) + 1)
+        shares = counts[codes] / counts.sum()
+        self.classes = 1 + len(codes)
+        self.register_buffer("index", torch.from_numpy(index), persistent=False)
         self.register_buffer(
-            "mean_pictures", torch.zeros(MEAN_SLOTS, len(config.cameras), 3, half, half)
+            "weights", torch.tensor([0.0, *shares**-0.5], dtype=torch.float32), persistent=False
         )
-        self.register_buffer("mean_counts", torch.zeros(MEAN_SLOTS))
+        self.network = TinyNetwork(encoder)
+        self.decoder = DenseDecoder(encoder.dim, grid, self.classes + 1 + 3)
+        self.proprioception = Readout(len(config.cameras) * encoder.dim, grid, config.state_dim)
 
     def loss(
         self, batch: dict[str, Any], generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The weighted sum of the terms, and the terms."""
+        """The weighted sum of the terms, and the terms; `accuracy` is over classes alike."""
         config = self.config
-        now = batch["images"].movedim(-1, 2).float() / 255.0
-        later = batch["future_image"].movedim(-1, 1).float() / 255.0
-        frames = torch.cat([now, later.unsqueeze(1)], dim=1)
-        tokens = plain_norm(self.network(frames.flatten(0, 1)))
-        maps = tokens.unflatten(0, frames.shape[:2])
-        primary, last = maps[:, 0], maps[:, -1]
+        cameras = len(config.cameras)
+        shown = batch["images"][:, :cameras].movedim(-1, 2).flatten(0, 1).float() / 255.0
+        label = batch["images"][:, cameras:, ::2, ::2].flatten(0, 1).long()
+        wanted = self.index[label[..., 0] << 8 | label[..., 1]]
 
-        painted = self.decoder(self._corrupted(tokens, generator)).unflatten(0, frames.shape[:2])
-        weight = self._weight(now, later, batch["instruction"])
-        pixels = (weight * (painted - frames).square()).mean()
+        tokens = plain_norm(self.network(shown))
+        tokens = tokens + config.token_noise * normal(tokens.shape, generator, tokens)
+        told = self.decoder(tokens).float()
+        scores, depth, painted = told.split([self.classes, 1, 3], dim=1)
 
-        robot = batch["embodiment"] != NO_ROBOT
-        actions = self.inverse(torch.cat([primary, last], dim=-1))
-        inverse = masked_mse(
-            actions.unflatten(1, (config.chunk, config.action_dim)),
-            batch["actions"],
-            batch["action_mask"] & robot[:, None],
+        # Over the weights of the whole batch: a rare class would else be told by few of them.
+        classes = F.cross_entropy(scores, wanted, weight=self.weights)
+        distance = (depth[:, 0] - label[..., 2] / 255.0).abs().mean()
+        pixels = F.mse_loss(painted + 0.5, F.avg_pool2d(shown, 2))
+        maps = tokens.unflatten(0, (-1, cameras)).transpose(1, 2).flatten(2)
+        state = masked_mse(
+            self.proprioception(maps), batch["state"], batch["embodiment"] != NO_ROBOT
         )
-        all_cameras = maps[:, :-1].transpose(1, 2).flatten(2)
-        state = masked_mse(self.proprioception(all_cameras), batch["state"], robot)
-
-        total = pixels + config.action_weight * inverse + config.state_weight * state
+        total = (
+            classes
+            + config.depth_weight * distance
+            + config.pixel_weight * pixels
+            + config.state_weight * state
+        )
+        weight = self.weights[wanted]
+        right = (scores.argmax(1) == wanted) * weight
         return total, {
             "loss": total.detach(),
+            "classes": classes.detach(),
+            "accuracy": (right.sum() / weight.sum()).detach(),
+            "distance": distance.detach(),
             "pixels": pixels.detach(),
-            "pixels_plain": (painted - frames).detach().square().mean(),
-            "inverse_dynamics": inverse.detach(),
             "state": state.detach(),
         }
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """One learning rate for everything."""
         return parameter_groups([("pretraining", [self], 1.0)], self.config.weight_decay)
-
-    def _corrupted(self, tokens: Tensor, generator: torch.Generator) -> Tensor:
-        noised = tokens + self.config.token_noise * normal(tokens.shape, generator, tokens)
-        drop = uniform(tokens.shape[:2], generator, tokens) < self.config.token_dropout
-        return torch.where(drop.unsqueeze(-1), self.dropped.to(noised.dtype), noised)
-
-    @torch.no_grad()
-    def _weight(self, now: Tensor, later: Tensor, instructions: list[str]) -> Tensor:
-        """(B, C + 1, 1, H, W) weights of pixels with mean 1 over each picture.
-
-        Args:
-            now: (B, C, 3, H, W).
-            later: (B, 3, H, W) of camera 0.
-            instructions: Which mean picture belongs to which sample.
-        """
-        config = self.config
-        slots = torch.tensor(
-            [zlib.crc32(text.encode()) % MEAN_SLOTS for text in instructions], device=now.device
-        )
-        usual = F.interpolate(
-            self.mean_pictures[slots].flatten(0, 1), size=now.shape[-2:], mode="bilinear"
-        ).unflatten(0, now.shape[:2])
-        known = (self.mean_counts[slots] > 0)[:, None, None, None, None]
-        unusual = torch.where(
-            known,
-            (torch.cat([now, later.unsqueeze(1)], 1) - torch.cat([usual, usual[:, :1]], 1)).abs(),
-            0.0,
-        )
-        moved = (now[:, :1] - later.unsqueeze(1)).abs()
-        still = torch.zeros_like(moved).expand(-1, now.shape[1] - 1, -1, -1, -1)
-        differs = torch.maximum(unusual, torch.cat([moved, still, moved], 1))
-        weight = 1 + config.focus * (differs.amax(2, keepdim=True) / config.contrast).clamp(max=1)
-        if self.training:
-            self._remember(now, slots)
-        return weight / weight.mean(dim=(-1, -2), keepdim=True)
-
-    def _remember(self, now: Tensor, slots: Tensor) -> None:
-        """Adds the pictures of a batch to the means."""
-        small = F.avg_pool2d(now.flatten(0, 1), 2).unflatten(0, now.shape[:2])
-        counts = torch.zeros_like(self.mean_counts).index_add_(
-            0, slots, torch.ones_like(slots, dtype=self.mean_counts.dtype)
-        )
-        sums = torch.zeros_like(self.mean_pictures).index_add_(0, slots, small)
-        share = (1 / (self.mean_counts + counts).clamp(min=1))[:, None, None, None, None]
-        n = counts[:, None, None, None, None]
-        self.mean_pictures += share * (sums - n * self.mean_pictures)
-        self.mean_counts += counts
