@@ -7,7 +7,7 @@ cached as pictures are:
     channels 0, 1    class code, high byte first: a hash of the class's name, 0 for nothing
     channel 2        distance along the optical axis, logarithmic from 0.05 to 12.8 m
 
-Losslessly stored only: a video codec destroys them.
+A lossy codec destroys them; files of `wambench collect` and what they convert to have none.
 """
 
 from __future__ import annotations

@@ -23,7 +23,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from training_support import write_demos
 from wambench.demos import DemoDataset
 from wambench.demos.convert import convert
 from wambench.demos.dataset import open_source
@@ -642,14 +641,6 @@ def test_what_does_not_fit_one_lerobot_dataset_is_refused_and_leaves_nothing(
     with pytest.raises(DataError, match="names has type object"):
         convert(small, tmp_path / "le")
     assert [p.name for p in tmp_path.iterdir()] == ["small"]
-
-
-def test_label_pictures_are_not_put_into_videos(tmp_path: Path) -> None:
-    facts = {"agentview_rgb": "agentview", "agentview_labels_rgb": "agentview_labels"}
-    write_demos(tmp_path / "labelled", tasks=1, demos=1, cameras=facts)
-    with pytest.raises(DataError, match="videos would garble"):
-        convert(tmp_path / "labelled", tmp_path / "le")
-    assert not (tmp_path / "le").exists()
 
 
 def test_statistics_are_those_of_the_data(small: Path, tmp_path: Path) -> None:

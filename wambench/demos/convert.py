@@ -26,7 +26,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wambench import labels
 from wambench.demos.dataset import open_source
 from wambench.demos.demo import one_backend
 from wambench.demos.hdf5 import ATTRIBUTE, FileFacts, Hdf5Source, obs_names, orient
@@ -68,12 +67,6 @@ def convert(data: str | Path, out: Path, to: Format | None = None) -> Format:
     if isinstance(source, Hdf5Source):
         if to == "hdf5":
             raise DataError(f"{data} is HDF5 already.", "Convert it --to lerobot.")
-        for demo in source.demos:
-            if any(camera.endswith(labels.SUFFIX) for camera in demo.cameras):
-                raise DataError(
-                    f"{data} holds label pictures, which LeRobot's videos would garble.",
-                    "Keep it as HDF5, or collect it without them.",
-                )
         to_lerobot(source, out)
         return "lerobot"
     assert isinstance(source, LeRobotSource)
