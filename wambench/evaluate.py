@@ -19,6 +19,7 @@ from wambench.report.video import VideoMode, VideoRequest
 from wambench.results.provenance import harness_provenance
 from wambench.results.record import EpisodeRecord
 from wambench.results.run import RunConfig, RunDirectory, RunInfo, config_difference
+from wambench.results.session import session
 from wambench.runner.pool import WorkerPool, WorkerSetup
 from wambench.runner.scheduler import Limits, Scheduler
 from wambench.runtimes import Interpreter, find_interpreter
@@ -319,8 +320,9 @@ def _run_missing(
             run.path / "logs" / "policy.log",
         )
         try:
-            progress.begin(list(done.values()), len(run.manifest.episodes))
-            scheduler.run(waves, any_counted=bool(done), enough=decided)
+            with session(run, engine="local", replicas=1, workers=workers):
+                progress.begin(list(done.values()), len(run.manifest.episodes))
+                scheduler.run(waves, any_counted=bool(done), enough=decided)
         finally:
             pool.close()
 

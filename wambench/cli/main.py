@@ -20,6 +20,7 @@ from wambench.cli import (
     listing,
     report,
     setup,
+    status,
     train,
 )
 from wambench.errors import WambenchError
@@ -39,6 +40,7 @@ app.add_typer(inspect.app, name="inspect")
 app.command("list")(listing.list_)
 app.command("setup")(setup.setup)
 app.command("doctor")(doctor.doctor)
+app.command("status")(status.status)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("leaderboard")(leaderboard.leaderboard)

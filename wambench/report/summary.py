@@ -97,7 +97,7 @@ class Summary:
         return self.planned - self.trials - sum(self.errors.values())
 
 
-def _summarise(label: str, episodes: Sequence[Episode], records: Records) -> Summary:
+def summarise(label: str, episodes: Sequence[Episode], records: Records) -> Summary:
     """Figures over some episodes of a manifest and those of their records that there are."""
     found = [records[episode.key] for episode in episodes if episode.key in records]
     successes = [record for record in found if record.outcome == "success"]
@@ -165,10 +165,10 @@ def summarise_run(run: RunDirectory) -> RunSummary:
     records = run.records()
     episodes = run.manifest.episodes
     tasks = {
-        task: _summarise(group[0].instruction, group, records)
+        task: summarise(group[0].instruction, group, records)
         for task, group in by_task(episodes).items()
     }
-    suite = _summarise(f"{run.info.config.suite} ({run.info.config.backend})", episodes, records)
+    suite = summarise(f"{run.info.config.suite} ({run.info.config.backend})", episodes, records)
     over_tasks = None
     if suite.rate is not None:
         over_tasks = task_bootstrap_interval(
