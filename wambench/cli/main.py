@@ -19,6 +19,7 @@ from wambench.cli import (
     leaderboard,
     listing,
     report,
+    serve,
     setup,
     status,
     train,
@@ -33,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("eval")(eval.evaluate)
+app.command("serve")(serve.serve)
 app.command("collect")(collect.collect)
 app.add_typer(data.app, name="data")
 app.command("train", cls=inputs.InputsCommand)(train.train)

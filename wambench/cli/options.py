@@ -50,6 +50,19 @@ def parse_settings(texts: Sequence[str], option: str) -> dict[str, str]:
     return values
 
 
+def parse_mapping(text: str | None) -> str | dict[str, Any] | None:
+    """`--mapping`: a file's name as it is, or a JSON object with values to replace."""
+    if text is None or not text.lstrip().startswith("{"):
+        return text
+    try:
+        values: dict[str, Any] = json.loads(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--mapping {text!r} is no JSON object: {error}.", """Example: '{"execute": 8}'."""
+        ) from None
+    return values
+
+
 def policy_arguments(checkpoint: str | None, assignments: Sequence[str] | None) -> dict[str, Any]:
     """The policy's arguments from `--checkpoint` and every `--policy-arg`."""
     arguments = parse_assignments(assignments or [])
