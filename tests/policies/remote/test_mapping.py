@@ -17,7 +17,7 @@ pytest.importorskip("yaml", reason="needs the extra `remote`")
 
 from remote_support import SPEC, seen
 from support import Run
-from wambench.cli.main import main  # noqa: E402
+from wambench.cli.main import main
 from wambench.errors import PolicyContractError, PolicyError, UsageError
 from wambench.protocol import Needs
 from wambench_policies.remote.mapping import (
