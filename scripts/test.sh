@@ -15,7 +15,8 @@ bin="${WAMBENCH_VENV:-.venv}/bin"
     --editable tests/example_plugin --editable tests/faulty_plugin
 # Real peers for the tests of network protocols. What they declare would take numpy back to 1.x and
 # bring gigabytes that nothing here imports.
-"$bin/python" -m pip install --quiet --disable-pip-version-check --no-deps openpi-client==0.1.2
+"$bin/python" -m pip install --quiet --disable-pip-version-check --no-deps openpi-client==0.1.2 \
+    msgpack-numpy==0.4.8
 
 "$bin/ruff" check .
 "$bin/ruff" format --check .

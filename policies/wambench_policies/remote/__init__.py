@@ -7,8 +7,9 @@
     codecs.py       arrays in msgpack, in the four ways that peers have
     client.py       what every remote policy does: probe, time limits, reconnecting, checks
     openpi.py       openpi: a websocket, one observation a request
+    groot.py        GR00T: ZMQ, batches; its messages are in groot_wire.py
     served.py       a wambench policy that answers requests: whose episode, which noise
-    openpi_server.py  the same as an openpi server
+    openpi_server.py, groot_server.py  the same as servers of those protocols
     protocols.py    the entry points of `wambench serve` and `wambench inspect mapping`
 
 Importing any of them needs numpy and pydantic; websockets, pyzmq and PyYAML, the extra `remote`,

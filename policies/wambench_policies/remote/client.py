@@ -73,8 +73,12 @@ class Link(Protocol):
         """What the server said about itself."""
         ...
 
-    def ask(self, fields: Fields, timeout: float) -> Mapping[str, Any]:
-        """The parts of an answer, by the protocol's keys.
+    def ask(self, batch: Sequence[Fields], timeout: float) -> Sequence[Mapping[str, Any]]:
+        """The parts of an answer to each observation, by the protocol's keys.
+
+        Args:
+            batch: The fields of each; one, unless the policy is `batched`.
+            timeout: Seconds until the answer must be there.
 
         Raises:
             LinkDown: The connection broke.
@@ -102,6 +106,12 @@ class RemotePolicy(Policy):
         patience: Seconds for which a server that is not there is tried again.
         connections: Requests under way at the same time, where several observations are waiting;
             useful with several servers behind one address.
+        batched: Send all that are waiting in one request, where the protocol can. The server's
+            answers then depend, in their last bits or in its noise, on which were waiting.
+
+    Attributes:
+        title: The protocol's name for people.
+        can_batch: Whether the protocol can.
 
     Raises:
         UsageError: There is no server, or an argument is wrong.
@@ -110,6 +120,7 @@ class RemotePolicy(Policy):
 
     protocol: ClassVar[str]
     title: ClassVar[str]
+    can_batch: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -120,7 +131,12 @@ class RemotePolicy(Policy):
         timeout: float = 60.0,
         patience: float = 60.0,
         connections: int = 1,
+        batched: bool = False,
     ) -> None:
+        if batched and not self.can_batch:
+            raise UsageError(
+                f"{self.title}'s protocol takes one observation at a time.", "Leave batched out."
+            )
         if url is None:
             raise UsageError(
                 f"Where is the {self.title} server?", f"Add --policy-arg url={self.example()}."
@@ -128,6 +144,7 @@ class RemotePolicy(Policy):
         _check_numbers(timeout=timeout, patience=patience, connections=connections)
         self.spec = spec
         self.url = url
+        self._batched = batched
         self._timeout, self._patience = float(timeout), float(patience)
         self._key = os.environ.get(KEY_VARIABLE) or None
         self._slots: queue.LifoQueue[Link | None] = queue.LifoQueue()
@@ -178,11 +195,12 @@ class RemotePolicy(Policy):
 
     def act(self, batch: Sequence[Observation]) -> NDArray[np.floating[Any]]:
         """(B, H, A) next chunk of each episode."""
-        if self._threads is not None and len(batch) > 1:
-            chunks = list(self._threads.map(self._next, batch))
+        requests = [list(batch)] if self._batched else [[seen] for seen in batch]
+        if self._threads is not None and len(requests) > 1:
+            answers = list(self._threads.map(self._next, requests))
         else:
-            chunks = [self._next(seen) for seen in batch]
-        return np.stack(chunks)
+            answers = [self._next(request) for request in requests]
+        return np.concatenate(answers)
 
     def start(self, episodes: Sequence[Episode]) -> None:
         """Nothing is kept here for an episode."""
@@ -194,21 +212,23 @@ class RemotePolicy(Policy):
 
     # ---- asking --------------------------------------------------------------------------------
 
-    def _next(self, seen: Observation) -> NDArray[np.floating[Any]]:
-        """(H, A) for one observation."""
-        chunk = self.translator.chunk(self._answer(seen, self._timeout))
-        if len(chunk) != self.horizon:
-            raise PolicyContractError(
-                f"The server answered with {len(chunk)} actions, at the start with {self.horizon}.",
-                "Chunks must have one length.",
-            )
-        self._watch.look(seen, chunk[: self.execute])
-        return chunk
+    def _next(self, request: Sequence[Observation]) -> NDArray[np.floating[Any]]:
+        """(B, H, A) for the observations of one request."""
+        chunks = [self.translator.chunk(answer) for answer in self._answers(request, self._timeout)]
+        for seen, chunk in zip(request, chunks, strict=True):
+            if len(chunk) != self.horizon:
+                raise PolicyContractError(
+                    f"The server answered with {len(chunk)} actions, at the start with "
+                    f"{self.horizon}.",
+                    "Chunks must have one length.",
+                )
+            self._watch.look(seen, chunk[: self.execute])
+        return np.stack(chunks)
 
     def _probe(self) -> NDArray[np.floating[Any]]:
         """(T, A) answer to grey pictures, checked."""
         seen = self._blank()
-        answer = self._answer(seen, max(WARM_UP_S, self._timeout))
+        (answer,) = self._answers([seen], max(WARM_UP_S, self._timeout))
         chunk = self.translator.chunk(answer)
         self.translator.check_range(answer)
         self.finish([seen.episode])
@@ -228,7 +248,7 @@ class RemotePolicy(Policy):
             episode_rng(0, 0),
         )
 
-    def _answer(self, seen: Observation, timeout: float) -> Mapping[str, Any]:
+    def _fields(self, seen: Observation) -> Fields:
         fields = self.translator.fields(seen)
         if self._known:
             finished, self._finished = self._finished, []
@@ -238,13 +258,20 @@ class RemotePolicy(Policy):
                 "finished": finished,
                 "client": self._client,
             }
+        return fields
+
+    def _answers(
+        self, request: Sequence[Observation], timeout: float
+    ) -> Sequence[Mapping[str, Any]]:
+        """The parts of the answer to each observation of a request."""
+        batch = [self._fields(seen) for seen in request]
         link = self._slots.get()
         try:
             for _ in range(_BREAKS):
                 if link is None:
                     link = self._reopened()
                 try:
-                    answer = link.ask(fields, timeout)
+                    answers = link.ask(batch, timeout)
                 except LinkDown as error:
                     link.close()
                     link, broken = None, error
@@ -265,7 +292,7 @@ class RemotePolicy(Policy):
                         raise
                     raise PolicyError(error.problem, error.remedy) from error
                 self._gone = 0
-                return answer
+                return answers
             raise PolicyError(
                 f"The connection to {self.url} broke {_BREAKS} times on one request: {broken}.",
                 "See the server's output.",

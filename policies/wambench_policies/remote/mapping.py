@@ -46,7 +46,8 @@ class Pictures(_Model):
         render: (height, width) at which the suite draws.
         size: (height, width) on the wire.
         resize: From one to the other: `pad` keeps the shape and fills with black as openpi's
-            `resize_with_pad` does, `stretch` does not, `none` refuses where they differ.
+            `resize_with_pad` does, `stretch` does not (interpolated), nor does `area` (the mean of
+            what falls into a pixel, as OpenCV's INTER_AREA); `none` refuses where they differ.
         rotate: Degrees counter-clockwise from wambench's orientation, before flipping.
         flip: From wambench's orientation: `horizontal` exchanges left and right.
         channels: Order of the colours.
@@ -55,7 +56,7 @@ class Pictures(_Model):
     keys: dict[str, str]
     render: tuple[Side, Side] = (256, 256)
     size: tuple[Side, Side] = (256, 256)
-    resize: Literal["pad", "stretch", "none"] = "none"
+    resize: Literal["pad", "stretch", "area", "none"] = "none"
     rotate: Literal[0, 90, 180, 270] = 0
     flip: Literal["none", "horizontal", "vertical"] = "none"
     channels: Literal["rgb", "bgr"] = "rgb"

@@ -19,7 +19,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -141,12 +141,13 @@ class OpenPILink:
         except BaseException:
             self._wire.close()
             raise
-        self.metadata = _mapping(metadata, "metadata")
+        self.metadata = named_fields(metadata, "metadata")
 
-    def ask(self, fields: Fields, timeout: float) -> Mapping[str, Any]:
+    def ask(self, batch: Sequence[Fields], timeout: float) -> Sequence[Mapping[str, Any]]:
         """See `Link`."""
+        (fields,) = batch
         self._wire.send(fields)
-        return _mapping(self._wire.receive(timeout), "answer")
+        return [named_fields(self._wire.receive(timeout), "answer")]
 
     def close(self) -> None:
         """See `Link`."""
@@ -185,7 +186,12 @@ def check_websocket(url: str, example: str) -> None:
         raise UsageError(f"url={url!r} is no address of a websocket.", f"Example: url={example}.")
 
 
-def _mapping(message: Any, what: str) -> Mapping[str, Any]:
+def named_fields(message: Any, what: str) -> Mapping[str, Any]:
+    """A message, which must be a table with text keys.
+
+    Raises:
+        PolicyContractError: It is none.
+    """
     if not isinstance(message, dict) or not all(isinstance(key, str) for key in message):
         raise PolicyContractError(
             f"The server's {what} is a {type(message).__name__}, expected named fields.",

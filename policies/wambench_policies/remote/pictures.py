@@ -27,7 +27,7 @@ def to_wire(image: NDArray[np.uint8], pictures: Pictures) -> NDArray[np.uint8]:
     turned = np.ascontiguousarray(turned)
     if pictures.resize == "pad":
         return resized_with_pad(turned, pictures.size)
-    return stretched(turned, pictures.size)
+    return stretched(turned, pictures.size, area=pictures.resize == "area")
 
 
 def from_wire(
@@ -60,14 +60,16 @@ def from_wire(
     return stretched(np.ascontiguousarray(np.rot90(image, -(pictures.rotate // 90))), size)
 
 
-def stretched(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """(height, width, 3) picture of another size, interpolated with antialiasing."""
+def stretched(
+    image: NDArray[np.uint8], size: tuple[int, int], *, area: bool = False
+) -> NDArray[np.uint8]:
+    """(height, width, 3) picture of another size: interpolated with antialiasing, or area means."""
     from PIL import Image
 
     if image.shape[:2] == size:
         return image
-    bilinear = Image.Resampling.BILINEAR
-    return np.asarray(Image.fromarray(image).resize((size[1], size[0]), bilinear))
+    method = Image.Resampling.BOX if area else Image.Resampling.BILINEAR
+    return np.asarray(Image.fromarray(image).resize((size[1], size[0]), method))
 
 
 def resized_with_pad(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -7,6 +7,23 @@ from wambench.wire import Given, ServeRequest
 from wambench_policies.remote.mapping import load_mapping
 
 
+class GR00T:
+    """GR00T's ZMQ protocol."""
+
+    default_port = 5555
+
+    def mapping(self, spec: SuiteSpec, given: Given) -> str:
+        """The mapping as YAML."""
+        return load_mapping("groot", spec, given).to_yaml()
+
+    def serve(self, request: ServeRequest) -> None:
+        """Serves until interrupted."""
+        from wambench_policies.remote.groot_server import GR00TServer
+        from wambench_policies.remote.served import ServedPolicy
+
+        GR00TServer(ServedPolicy("groot", request), request).run()
+
+
 class OpenPI:
     """openpi's websocket protocol."""
 

@@ -81,7 +81,9 @@ class ServedPolicy:
         request: What is to be served.
 
     Attributes:
-        translator: How requests and answers are laid out.
+        mapping: How requests and answers are laid out.
+        translator: That mapping on the suite.
+        remembers: Whether the policy keeps something from one request to the next.
 
     Raises:
         UsageError: The policy cannot be served, or not by this mapping.
@@ -112,6 +114,11 @@ class ServedPolicy:
         )
         self._running: OrderedDict[str, _Running] = OrderedDict()
         self._connections = itertools.count()
+
+    @property
+    def horizon(self) -> int:
+        """Actions in an answer."""
+        return self._policy.horizon
 
     def metadata(self) -> dict[str, Any]:
         """What wambench's clients are told; others leave it alone."""
