@@ -8,6 +8,9 @@
     client.py       what every remote policy does: probe, time limits, reconnecting, checks
     openpi.py       openpi: a websocket, one observation a request
     groot.py        GR00T: ZMQ, batches; its messages are in groot_wire.py
+    episodic.py     servers that remember an episode: a connection for each
+    vla_eval.py     vla-eval's model servers
+    starvla.py      StarVLA's policy server
     served.py       a wambench policy that answers requests: whose episode, which noise
     openpi_server.py, groot_server.py  the same as servers of those protocols
     protocols.py    the entry points of `wambench serve` and `wambench inspect mapping`
