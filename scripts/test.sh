@@ -16,7 +16,7 @@ bin="${WAMBENCH_VENV:-.venv}/bin"
 # Real peers for the tests of network protocols. What they declare would take numpy back to 1.x and
 # bring gigabytes that nothing here imports.
 "$bin/python" -m pip install --quiet --disable-pip-version-check --no-deps openpi-client==0.1.2 \
-    msgpack-numpy==0.4.8
+    msgpack-numpy==0.4.8 vla-eval==0.8.0
 
 "$bin/ruff" check .
 "$bin/ruff" format --check .

@@ -274,7 +274,7 @@ def test_a_server_listens_on_this_machine_alone_unless_told(wambench: Run) -> No
         assert f"127.0.0.1:{port} cannot be listened on" in taken.stderr
 
 
-@pytest.mark.parametrize("name", ["flow_bc", "lawam"])
+@pytest.mark.parametrize("name", ["flow_bc", pytest.param("lawam", marks=pytest.mark.slow)])
 def test_a_learned_policy_gives_the_same_actions_through_the_wire(name: str) -> None:
     pytest.importorskip("torch", reason="learned policies need torch")
     from wambench.registry import load_suite
