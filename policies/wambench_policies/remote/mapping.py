@@ -93,8 +93,8 @@ class Gripper(_Model):
         suite_closed: What closes it in the suite.
         binary: Whether what arrives is put on the nearer of the two, as the protocol's own
             evaluation does it.
-        starts_open: Whether trained policies open it at the beginning of an episode, so that one
-            that closes it there has another sign.
+        starts_open: Whether trained policies come to the object with an open gripper, so that one
+            that closes it all the way has another sign.
     """
 
     action: str

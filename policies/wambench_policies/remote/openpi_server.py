@@ -7,6 +7,8 @@ Non-obvious behaviours
     - The policy computes in one thread of its own, one request at a time, while other connections
       are served; so pings are answered, unlike openpi's own server's.
     - `/healthz` needs no key.
+    - Connections with an Origin are refused: those are web pages, which a browser lets talk to
+      servers on its own machine.
 """
 
 from __future__ import annotations
@@ -72,6 +74,7 @@ class OpenPIServer:
                 compression=None,
                 max_size=MAX_FRAME_BYTES,
                 process_request=self._admit,
+                origins=[None],
                 ping_interval=None,
                 server_header=None,
             )
@@ -82,7 +85,8 @@ class OpenPIServer:
             ) from None
         async with server:
             listening = next(iter(server.sockets)).getsockname()[1]
-            announce(self._request, "openpi", f"ws://{host}:{listening}")
+            shown = f"[{host}]" if ":" in host else host
+            announce(self._request, "openpi", f"ws://{shown}:{listening}")
             await stop.wait()
 
     def _admit(self, connection: Any, request: Any) -> Any:

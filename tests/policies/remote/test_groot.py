@@ -306,6 +306,26 @@ def test_wrong_requests_are_told_why(server: GR00TServer, request_: Any, said: s
     assert "Traceback" not in answer["error"]
 
 
+@pytest.mark.parametrize("codec", ["npy", "msgpack_numpy"])
+def test_mutated_requests_are_answered_with_an_error_or_actions(
+    server: GR00TServer, codec: Any
+) -> None:
+    mapping = load_mapping("groot", SPEC, {"pictures.render": [4, 4], "pictures.size": [4, 4]})
+    fields = Translator(mapping, SPEC).fields(seen(size=4))
+    data = {"observation": observation([fields], mapping)}
+    frame = encode({"endpoint": "get_action", "data": data}, codec)
+    chance = np.random.default_rng(0)
+    right = 0
+    for _ in range(1_000):
+        changed = bytearray(frame)
+        for _ in range(chance.integers(1, 4)):
+            changed[chance.integers(len(changed))] = chance.integers(256)
+        answer, _ = decode(server.reply(bytes(changed)))
+        right += isinstance(answer, list)
+        assert isinstance(answer, list) or "error" in answer
+    assert 0 < right < 1_000
+
+
 def test_a_frame_of_another_project_is_told_why(server: GR00TServer) -> None:
     answer, _ = decode(server.reply(encode({"endpoint": np.zeros(2)}, "openpi")))
     assert "openpi and StarVLA" in answer["error"]

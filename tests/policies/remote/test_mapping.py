@@ -188,24 +188,30 @@ def test_an_answer_out_of_range_is_an_error(dimension: int, value: float, said: 
         Translator(openpi(), SPEC).check_range({"actions": actions})
 
 
-def test_a_policy_that_always_begins_by_closing_has_the_other_sign() -> None:
-    closing = np.zeros((5, 7))
-    closing[:, 6] = 1.0
+def commanded(*gripper: float) -> np.ndarray:
+    """A chunk that does this with the gripper."""
+    chunk = np.zeros((len(gripper), 7))
+    chunk[:, 6] = gripper
+    return chunk
+
+
+def test_a_policy_that_comes_with_a_closed_gripper_every_time_has_the_other_sign() -> None:
     watch = GripperWatch(Translator(openpi(), SPEC))
-    for trial in range(GripperWatch.EPISODES - 1):
-        watch.look(seen(trial), closing)
-        watch.look(seen(trial), closing)  # again: it is the same episode
-        watch.look(seen(trial, step=5), closing)
+    for trial in (0, 1, 2, 2):  # one begins again: it is the same episode
+        for step in range(0, 100, 5):
+            watch.look(seen(trial, step), commanded(*[1.0] * 5))
+    watch.look(seen(9, 0), commanded(*[1.0] * 10))
     with pytest.raises(PolicyContractError, match=r'"actions\.gripper\.open": 1, '):
-        watch.look(seen(99), closing)
+        watch.look(seen(9, 10), commanded(*[1.0] * 10))
 
 
-def test_one_episode_that_begins_by_opening_clears_a_policy() -> None:
-    closing, opening = np.ones((5, 7)), -np.ones((5, 7))
+@pytest.mark.parametrize("gripper", [(-1.0,) * 8, (1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0)])
+def test_a_policy_that_once_opens_or_narrows_its_grip_is_not_accused(gripper: Any) -> None:
     watch = GripperWatch(Translator(openpi(), SPEC))
-    watch.look(seen(0), opening)
+    watch.look(seen(0), commanded(*gripper))
     for trial in range(20):
-        watch.look(seen(trial), closing)
+        for step in range(0, 24, 8):
+            watch.look(seen(trial, step), commanded(*[1.0] * 8))
 
 
 def test_a_server_needs_whole_observations() -> None:

@@ -218,9 +218,10 @@ def test_a_chunk_of_another_length_stops_the_run() -> None:
 def test_a_gripper_of_the_wrong_sign_stops_the_run() -> None:
     with FakeServer(lambda request, number: opening(gripper=1.0)) as server:
         remote = policy(server)
-        remote.act([seen(trial) for trial in range(3)])
-        with pytest.raises(PolicyContractError, match="closes the gripper at once"):
-            remote.act([seen(3)])
+        for step in (0, 5, 10):
+            remote.act([seen(trial, step) for trial in range(4)])
+        with pytest.raises(PolicyContractError, match="closes the gripper at each of the first 20"):
+            remote.act([seen(trial, 15) for trial in range(4)])
 
 
 def test_the_run_records_mapping_and_server_but_never_a_key(

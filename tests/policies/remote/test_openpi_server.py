@@ -14,8 +14,9 @@ import pytest
 pytest.importorskip("websockets", reason="needs the extra `remote`")
 pytest.importorskip("yaml", reason="needs the extra `remote`")
 
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from remote_support import SPEC, seen, served, wambench_serve
 from support import Run
@@ -239,6 +240,8 @@ def test_only_who_has_the_key_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_wrong_requests_are_told_why_and_the_server_goes_on() -> None:
     with wambench_serve(*LOOKS) as url:
+        with pytest.raises(InvalidStatus, match="403"):  # a web page
+            connect(url, origin=Origin("http://example.org"), proxy=None)
         for frame, said in (
             ("hello", "text frame"),
             (b"\xc1", "not msgpack"),
