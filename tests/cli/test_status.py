@@ -34,9 +34,9 @@ def run(tmp_path: Path) -> RunDirectory:
 
 @contextmanager
 def slow_run(out: Path) -> Iterator[subprocess.Popen[str]]:
-    """A run in another process that has some of its 30 episodes, and takes minutes."""
+    """A run in another process that has some of its 300 episodes, and takes minutes."""
     command = [sys.executable, "-m", "wambench.cli.main", "eval", "--policy", "faulty"]
-    command += ["--suite", "faulty_reach", "--trials", "10", "--policy-arg", "delay=0.3"]
+    command += ["--suite", "faulty_reach", "--trials", "100", "--policy-arg", "delay=0.3"]
     process = subprocess.Popen(
         [*command, "--workers", "1", "--out", str(out)],
         stdout=subprocess.DEVNULL,
@@ -73,14 +73,17 @@ def test_runs_that_go_on_were_interrupted_killed_and_finished_are_told_apart(
     assert (ended["state"], ended["counted"], ended["seconds_left"]) == ("finished", 9, None)
     assert ended["rate"] == ended["successes"] / 9
     assert on["state"] == "running"
-    assert 0 < on["counted"] < 30
+    assert 0 < on["counted"] < 300
     assert on["rate"] is None
-    assert on["rate_bounds"] == [on["successes"] / 30, (on["successes"] + 30 - on["counted"]) / 30]
+    assert on["rate_bounds"] == [
+        on["successes"] / 300,
+        (on["successes"] + 300 - on["counted"]) / 300,
+    ]
     assert on["seconds_left"] == pytest.approx(on["to_come"] / on["episodes_per_minute"] * 60)
-    assert on["to_come"] == 30 - on["counted"]
+    assert on["to_come"] == 300 - on["counted"]
     assert "episodes/min, about" in text
     assert f"process {process.pid}" in text
-    assert re.search(r"\d+/30 episodes: \d+ succeeded", log), "a log has the last state"
+    assert re.search(r"\d+/300 episodes: \d+ succeeded", log), "a log has the last state"
     (interrupted,) = look(wambench, tmp_path / "on")
     assert interrupted["state"] == "interrupted"
     with slow_run(tmp_path / "killed") as process:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from wambench.cli.options import parse_indices, policy_arguments
+from wambench.cli.options import parse_assignments, parse_indices, policy_arguments
 from wambench.cli.terminal import console as make_console
 from wambench.errors import UsageError
 from wambench.runner.scheduler import Limits
 
 if TYPE_CHECKING:
     from wambench.results.run import RunDirectory
+    from wambench.runner.engine import Engine
 
 EXIT_INCOMPLETE = 3
 """Some episodes have no counted outcome."""
@@ -74,7 +75,19 @@ def evaluate(
         typer.Option(help="Also stop when the rates surely differ by less, for example 0.05."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Simulator processes [default: one per core].")
+        int | None,
+        typer.Option(help="Simulator processes, of each replica [default: one per core]."),
+    ] = None,
+    engine: Annotated[
+        Literal["local", "slurm", "ray"],
+        typer.Option(help="Where policy and simulators run; see docs/distributed.md."),
+    ] = "local",
+    replicas: Annotated[
+        int | None,
+        typer.Option(min=1, help="Copies of the policy: Slurm jobs or Ray actors [default: 1]."),
+    ] = None,
+    engine_arg: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE, passed to the engine; repeatable.")
     ] = None,
     video: Annotated[
         Literal["none", "failures", "all"] | None,
@@ -106,6 +119,7 @@ def evaluate(
     from wambench.report.console import print_run
     from wambench.report.page import write_report
     from wambench.report.summary import summarise_run
+    from wambench.runner.engine import make_engine
     from wambench.stopping import DEFAULT_CONFIDENCE, check_repeated, write_decision
 
     console = make_console()
@@ -124,16 +138,21 @@ def evaluate(
         if value is not None
     }
     display = Display(console)
-    execution = Execution(
-        workers=workers,
-        video=video,
-        limits=Limits(retries=retries, silence_s=watchdog, batch=batch),
-        progress=display,
-        to_the_end=stop_when_decided is False,
-    )
+    where: Engine | None = None
     # Ending a job by SIGTERM, as clusters do, leaves the run as tidy as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        arguments = parse_assignments(engine_arg or [], "--engine-arg")
+        where = make_engine(engine, replicas, workers, arguments)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray has one of its own
+        execution = Execution(
+            workers=workers,
+            video=video,
+            limits=Limits(retries=retries, silence_s=watchdog, batch=batch),
+            progress=display,
+            to_the_end=stop_when_decided is False,
+            engine=where,
+        )
         if resume is not None:
             if out is not None and out.resolve() != resume.resolve():
                 raise UsageError("--resume and --out name different folders.", "Give one of them.")
@@ -160,7 +179,7 @@ def evaluate(
             run = start_run(request, execution)
     except KeyboardInterrupt:
         display.close()
-        if (directory / "run.json").exists():
+        if display.path is not None and (display.path / "run.json").exists():
             console.print(
                 f"Interrupted. Continue with: wambench eval --resume {directory}", soft_wrap=True
             )
@@ -169,6 +188,8 @@ def evaluate(
         raise typer.Exit(EXIT_INTERRUPTED) from None
     finally:
         display.close()
+        if where is not None:
+            where.close()
     summary = summarise_run(run)
     print_run(run, summary, console)
     page = write_report(run, summary)

@@ -38,7 +38,7 @@ class Display:
         self._session: Session | None = None
         self._records: dict[str, EpisodeRecord] = {}
         self._shown_at = float("-inf")
-        self._said = True
+        self._said = False
 
     def note(self, line: str) -> None:
         """Prints it."""
@@ -51,7 +51,6 @@ class Display:
         self._run = RunDirectory(self.path)
         self._session = last_session(self._run)
         self._records = {record.key: record for record in done}
-        self._said = True
         if sys.stderr.isatty():
             self._live = Live(
                 console=Console(stderr=True, highlight=False),

@@ -292,7 +292,7 @@ def describe_failure(error: Exception) -> dict[str, Any]:
     return {"type": "failed", "kind": kind, "problem": problem, "remedy": remedy}
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """A worker that hangs does not notice a closed connection; on Linux the kernel ends it."""
     if sys.platform == "linux":
         set_parent_death_signal = 1  # PR_SET_PDEATHSIG, linux/prctl.h
@@ -303,7 +303,7 @@ def main(arguments: list[str]) -> None:
     """Entry point of the process."""
     # Ctrl-C goes to the whole process group; the scheduler decides what happens to workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _die_with_parent()
+    die_with_parent()
     faulthandler.enable()
     channel_fd, pixels_fd = (int(argument) for argument in arguments)
     channel = Channel(socket.socket(fileno=channel_fd))
