@@ -9,6 +9,8 @@ Non-obvious behaviours
       for the policy's process, which mostly waits for them; `--engine-arg cpus=N` asks for more.
     - A cluster that this engine starts listens on loopback only. Whoever can reach the ports of a
       Ray cluster can run code on it; that is Ray's design and the reason for its firewall rules.
+    - Ray runs actors with a niceness of 15: on a machine that does other work as well they come
+      last. RAY_worker_niceness, set where the cluster is started, changes that.
     - Ray's usage reports are switched off unless the environment asks for them.
     - The replica's process is tied to its actor and its workers to the replica: when an actor or
       its node dies, nothing of it is left.
@@ -94,8 +96,9 @@ class RayEngine:
         self.replicas = replicas
         usual: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if address is None:
-            cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-            per_replica = workers or max(cores // replicas, 1)
+            from wambench.evaluate import default_workers  # which imports wambench.runner.engine
+
+            per_replica = workers or max(default_workers() // replicas, 1)
             usual |= {
                 "num_cpus": replicas * max(per_replica, arguments.get("cpus", 0)),
                 "include_dashboard": False,
@@ -103,7 +106,8 @@ class RayEngine:
             }
         try:
             ray.init(address="local" if address is None else str(address), **usual)
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        except Exception as error:  # Ray raises bare exceptions as well
+            ray.shutdown()
             where = "cannot start" if address is None else f"finds no cluster at {address}"
             raise RuntimeUnavailable(
                 f"Ray {where}: {last_line([str(error)])[2:]}",
@@ -117,6 +121,11 @@ class RayEngine:
                 "Import it later, or name a cluster with --engine-arg address.",
             )
         nodes = self._nodes()
+        if not nodes:
+            self.close()
+            raise RuntimeUnavailable(
+                "The Ray cluster has no node that is alive.", "`ray status` on its head tells more."
+            )
         if workers is None:
             cores = int(min(node.get("CPU", 0) for node in nodes))
             workers = max(cores // -(-replicas // len(nodes)), 1)
