@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections import Counter
 from pathlib import Path
@@ -222,6 +223,98 @@ def test_an_argument_that_submitit_does_not_know_is_an_error(tmp_path: Path) -> 
     engine = make_engine("slurm", 1, 1, {"cluster": "local", "slurm_partitoin": "gpu"})
     with pytest.raises(UsageError, match="slurm_partitoin"):
         evaluate(tmp_path / "run", engine)
+
+
+# ---- Slurm, with stand-ins for its commands --------------------------------------------------
+
+COMMANDS = {
+    "sbatch": """
+        [ -e $FAKE/refuse ] && { echo 'sbatch: error: invalid partition: gpu' >&2; exit 1; }
+        id=$(( $(ls $FAKE | grep -c '[.]sh$') + 101 ))
+        cp "$1" $FAKE/$id.sh
+        export SLURM_JOB_ID=$id SLURM_NTASKS=1 SLURM_JOB_NUM_NODES=1 SLURM_JOB_NODELIST=node1
+        SLURM_NODEID=0 SLURM_PROCID=0 SLURM_LOCALID=0 setsid bash "$1" >/dev/null 2>&1 &
+        echo $! > $FAKE/$id.pid
+        echo "Submitted batch job $id"
+    """,
+    "srun": """
+        out=${3//%j/$SLURM_JOB_ID} err=${5//%j/$SLURM_JOB_ID}
+        shift 5
+        exec "$@" >${out//%t/0} 2>${err//%t/0}
+    """,
+    "sacct": """
+        echo 'JobID|State|NodeList'
+        for id in "$@"; do
+            [ -e $FAKE/$id.pid ] || continue
+            state=NODE_FAIL
+            kill -0 $(cat $FAKE/$id.pid) 2>/dev/null && state=RUNNING
+            echo "$id|$state|node1"
+        done
+    """,
+    "scancel": "kill -9 -- -$(cat $FAKE/${!#}.pid); echo ${!#} >> $FAKE/cancelled",
+}
+"""What submitit calls, in so far as it uses it: jobs are process groups of this machine."""
+
+
+@pytest.fixture
+def fake_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a cluster of one node."""
+    from wambench.runner import slurm as module
+
+    folder = tmp_path / "slurm"
+    folder.mkdir()
+    for name, text in COMMANDS.items():
+        file = tmp_path / "bin" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"#!/bin/bash\n{textwrap.dedent(text)}")
+        file.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setenv("FAKE", str(folder))
+    monkeypatch.setattr(module, "_LOOK_S", 1)
+    monkeypatch.setattr(module, "_ARRIVAL_S", 0.5)
+    return folder
+
+
+def test_jobs_are_submitted_as_asked_and_replaced_when_sacct_says_that_they_died(
+    tmp_path: Path, local: RunDirectory, fake_slurm: Path
+) -> None:
+    engine = make_engine("slurm", 2, 1, {"slurm_partition": "gpu", "gpus_per_node": 1})
+    assert engine is not None
+
+    class KillAJob(Watcher):
+        def record(self, record: EpisodeRecord) -> None:
+            """The whole process group, as a node that fails would."""
+            if not self.killed:
+                self.killed = int((fake_slurm / "101.pid").read_text())
+                os.killpg(self.killed, signal.SIGKILL)
+
+    watcher = KillAJob(tmp_path / "run")
+    run = evaluate(tmp_path / "run", engine, progress=watcher, arguments={"delay": 0.1})
+    assert contents(run) == contents(local)
+    assert any("(job 101) ended as NODE_FAIL" in note for note in watcher.notes)
+    for script in ("101.sh", "102.sh", "103.sh"):
+        text = (fake_slurm / script).read_text()
+        for option in ("partition=gpu", "gpus-per-node=1", "cpus-per-task=2", "no-requeue"):
+            assert f"#SBATCH --{option}\n" in text
+        assert "#SBATCH --time=240\n" in text
+
+
+def test_jobs_of_a_run_that_ends_early_are_cancelled(tmp_path: Path, fake_slurm: Path) -> None:
+    class Impatient(Silent):
+        def record(self, record: EpisodeRecord) -> None:
+            """As Ctrl-C would."""
+            raise KeyboardInterrupt
+
+    engine = make_engine("slurm", 1, 1, {})
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(tmp_path / "run", engine, progress=Impatient(), arguments={"delay": 0.3})
+    assert (fake_slurm / "cancelled").read_text() == "101\n"
+
+
+def test_what_sbatch_refuses_is_said_in_its_words(tmp_path: Path, fake_slurm: Path) -> None:
+    (fake_slurm / "refuse").touch()
+    with pytest.raises(RuntimeUnavailable, match="invalid partition: gpu"):
+        evaluate(tmp_path / "run", make_engine("slurm", 1, 1, {}))
 
 
 # ---- a replica by itself ---------------------------------------------------------------------

@@ -7,6 +7,8 @@ Non-obvious behaviours
     - submitit hands the function to its job as a pickle in the replica's folder and stores the
       function's result in the same way. The function here takes a path and returns nothing, and the
       result is never read.
+    - Jobs are not requeued by Slurm: the driver replaces those that die, whatever the reason, and
+      two of them at work on one shard would be one too many.
     - submitit asks for five minutes unless told otherwise. A job that is ended by its time limit
       is replaced like any other that died, as long as it finishes episodes.
     - On `cluster=local` a cancelled job prints submitit's own KeyboardInterrupt.
@@ -28,6 +30,10 @@ from wambench.runner.shard import STOP, Inbox, Shard
 
 _TIMEOUT_MIN = 240
 """Time limit of a job that is given none, in minutes."""
+
+_LOOK_S = 60
+"""Seconds between looks at the states of all jobs (one call of sacct). submitit waits for up to ten
+minutes, in which a dead job's GPU stands still."""
 
 _ARRIVAL_S = 10.0
 """How long the last messages of a job that has ended may take to be seen here: network file systems
@@ -74,9 +80,14 @@ class SlurmEngine:
                 "Run it on a login node, or try it out with --engine-arg cluster=local.",
             )
         usual: dict[str, Any] = {"name": "wambench", "timeout_min": _TIMEOUT_MIN}
+        more = {"no-requeue": True} | dict(parameters.pop("slurm_additional_parameters", {}))
+        usual["slurm_additional_parameters"] = more
         if workers is not None:
             usual["cpus_per_task"] = workers + 1  # the policy's process, which also schedules
         self._parameters = usual | parameters
+        if self._cluster == "slurm":
+            watcher = type(submitit.SlurmJob.watcher)
+            submitit.SlurmJob.watcher = watcher(delay_s=_LOOK_S)
 
     def start(self, shard: Shard, folder: Path) -> Replica:
         """Submits a job."""
@@ -85,7 +96,7 @@ class SlurmEngine:
         try:
             executor = self._submitit.AutoExecutor(folder / "job", cluster=self._cluster)
             executor.update_parameters(**self._parameters)
-        except (NameError, AssertionError, ValueError) as error:
+        except (NameError, AssertionError, ValueError, TypeError) as error:
             raise UsageError(
                 f"submitit refuses an --engine-arg: {' '.join(str(error).split())}",
                 "See submitit's AutoExecutor.update_parameters.",
@@ -128,7 +139,7 @@ class _Job:
 
     def ended(self) -> str | None:
         """The job's state in words, once Slurm or submitit says that it has ended."""
-        if not self._job.done():
+        if not self._over():
             return None
         now = time.monotonic()
         if self._ended_at is None:
@@ -141,9 +152,13 @@ class _Job:
                 texts.append(Path(file).read_text(errors="replace"))
         return f"(job {self._job.job_id}) ended as {self._job.state}{last_line(texts)}"
 
+    def _over(self) -> bool:
+        # submitit takes a preempted job for one that will be requeued.
+        return bool(self._job.done()) or self._job.state == "PREEMPTED"
+
     def stop(self) -> None:
         """Cancels the job; where that takes a while, it begins no further episode."""
-        if self._finished or self._job.done():
+        if self._finished or self._over():
             return
         (self._folder / STOP).touch()
         self._job.cancel(check=False)
