@@ -519,9 +519,17 @@ def test_actors_of_a_cluster_started_here_give_the_records_of_the_local_engine(
     assert all((run.path / "videos" / str(r.execution.video)).stat().st_size for r in records)
 
 
-def test_a_cluster_that_is_not_there_or_too_small_is_said_at_once(loopback_ray: Any) -> None:
-    with pytest.raises(RuntimeUnavailable, match=r"finds no cluster at 127\.0\.0\.1:1"):
-        make_engine("ray", 1, 1, {"address": "127.0.0.1:1"})
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("127.0.0.1:1", r"no cluster at 127\.0\.0\.1:1: .*refused"),
+        ("head", "is no address"),
+        ("head:ray", "is no address"),
+    ],
+)
+def test_a_cluster_that_is_not_there_is_said_at_once(address: str, problem: str) -> None:
+    with pytest.raises(WambenchError, match=problem):
+        make_engine("ray", 1, 1, {"address": address})
 
 
 @pytest.mark.slow

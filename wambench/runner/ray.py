@@ -23,6 +23,7 @@ import ipaddress
 import logging
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -41,6 +42,9 @@ _LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """Ray replaces a node's address of 127.0.0.1 by one that others can reach, except where this
 variable says that there are no others; its name is that of the systems on which that is usual
 (ray/_private/ray_constants.py, `ENABLE_RAY_CLUSTER`, and services.py, `get_node_ip_address`)."""
+
+_KNOCK_S = 10.0
+"""How long a cluster may take to accept a connection."""
 
 _ROOM_S = 5.0
 """Seconds between looks at whether a replica that waits for a node fits on any."""
@@ -81,6 +85,8 @@ class RayEngine:
                 "The Ray engine cannot go through Ray Client (ray://).",
                 "Run it on a node of the cluster with --engine-arg address=auto.",
             )
+        if address not in (None, "auto"):
+            _knock(str(address))
         # Read when it is imported.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         if address is None:
@@ -171,6 +177,22 @@ class RayEngine:
     def close(self) -> None:
         """Leaves the cluster, and ends it if it was started here."""
         self._ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Refuses an address at which nobody listens; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise UsageError(
+            f"--engine-arg address={address} is no address.", "It is auto, or host:port."
+        )
+    try:
+        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
+    except (OSError, OverflowError) as error:
+        raise RuntimeUnavailable(
+            f"Ray finds no cluster at {address}: {error}.",
+            "Check --engine-arg address; `ray status` on a node of the cluster tells more.",
+        ) from None
 
 
 class ReplicaActor:
