@@ -10,8 +10,9 @@ that itself.) Then
     - an answer that takes longer than `timeout` seconds ends its episode with `policy_error`, and
       the connection is not used again, so that a late answer is never taken for the next one;
     - a server that says that it failed ends the episode with `policy_error`;
-    - a server that has been gone for `patience` seconds three times in a row ends the run, which
-      `wambench eval --resume` continues.
+    - a server that has been gone for `patience` seconds three times in a row, or that says
+      something else about itself when it is back, ends the run, which `wambench eval --resume`
+      continues.
 
 A `policy_error` is run again as often as `--retries` says.
 
@@ -165,7 +166,7 @@ class RemotePolicy(Policy):
         self.needs = self.translator.needs
         self.provenance = {
             "mapping": self.mapping.digest,
-            "server": json.dumps(link.metadata, default=str, sort_keys=True)[:4000],
+            "server": _said(link),
         }
         self.horizon = self._told_horizon(told) if self._known else len(self._probe())
         wanted = self.mapping.execute if execute is None else execute
@@ -324,7 +325,7 @@ class RemotePolicy(Policy):
 
     def _reopened(self) -> Link:
         try:
-            return self._opened()
+            link = self._opened()
         except LinkDown as error:
             self._gone += 1
             if self._gone >= _GONE:
@@ -336,6 +337,15 @@ class RemotePolicy(Policy):
                 f"The server {self.url} has been gone for {self._patience:g} s: {error}.",
                 "Start it again, or allow more: --policy-arg patience=SECONDS.",
             ) from None
+        if _said(link) != self.provenance["server"]:
+            link.close()
+            raise WambenchError(
+                f"The server {self.url} is another one than when the run began: it says something "
+                "else about itself.",
+                "Serve the same policy again and continue the run with `wambench eval --resume`, "
+                "or start another run.",
+            )
+        return link
 
     def _opened(self) -> Link:
         """A connection, tried for again until `patience` is over."""
@@ -379,6 +389,11 @@ class RemotePolicy(Policy):
                 link = slots.get_nowait()
                 if link is not None:
                     link.close()
+
+
+def _said(link: Link) -> str:
+    """What a server says about itself, as text."""
+    return json.dumps(link.metadata, default=str, sort_keys=True)[:4000]
 
 
 def _check_numbers(**values: Any) -> None:

@@ -16,8 +16,9 @@ policy takes its randomness from the episode's seed and the step. So
 Non-obvious behaviours
     - A policy is asked for one observation at a time: what it answers must not depend on which
       clients were waiting together.
-    - An episode that is asked for again at its first step has begun again; one that is asked for
-      twice at the same step, as after a broken connection, is given the same answer.
+    - An episode that is asked for again at its first step has begun again, whoever asks: its runner
+      may have died. One that is asked for twice at the same step, as after a broken connection, is
+      given the same answer.
     - An episode that this server has not seen from its beginning (it was restarted) is refused if
       the policy remembers, and answered if it does not.
 """
@@ -156,7 +157,7 @@ class ServedPolicy:
         for key in finished:
             self._end(key, client)
         running = self._running.get(episode.key)
-        if running is not None and running.client != client and self.remembers:
+        if running is not None and running.client != client and self.remembers and step > 0:
             raise RequestError(
                 f"Episode {episode.key} is being run by another client, and policy "
                 f"{self._request.name} remembers.",

@@ -156,6 +156,18 @@ def test_a_server_may_be_restarted_in_the_middle_of_an_episode() -> None:
     started[0].close()
 
 
+def test_another_policy_behind_the_same_address_ends_the_run() -> None:
+    first = FakeServer(marked, {"checkpoint": "a"})
+    remote = policy(first)
+    first.close()
+    with (
+        FakeServer(marked, {"checkpoint": "b"}, port=first.port),
+        pytest.raises(WambenchError, match="another one than when the run began") as caught,
+    ):
+        remote.act([seen()])
+    assert not isinstance(caught.value, PolicyError)
+
+
 def test_a_request_that_always_breaks_the_connection_ends_its_episode_alone() -> None:
     def poisoned(request: Mapping[str, Any], number: int) -> Any:
         return None if request["prompt"] == "open the drawer" else marked(request, number)

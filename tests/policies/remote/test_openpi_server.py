@@ -146,8 +146,10 @@ def test_an_episode_whose_beginning_is_lost_is_refused_if_the_policy_remembers()
 def test_two_runs_cannot_share_a_policy_that_remembers() -> None:
     held = ServedPolicy("openpi", served(Counts()))
     ask(held.session(), seen(0, 0, 64))
+    ask(held.session(), seen(0, 0, 64), client="you")  # as after the first one has died
+    ask(held.session(), seen(0, 2, 64), client="you")
     with pytest.raises(RequestError, match=r"another client.*a server for each run"):
-        ask(held.session(), seen(0, 0, 64), client="you")
+        ask(held.session(), seen(0, 2, 64))
 
 
 def test_a_policy_that_remembers_refuses_clients_that_do_not_say_where_episodes_begin() -> None:
