@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+pytest.importorskip("yaml", reason="needs the extra `remote`")
+
 from remote_support import SPEC, seen, served
 from wambench.errors import PolicyContractError, WambenchError
 from wambench_policies.baselines.hold import Hold
