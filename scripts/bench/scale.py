@@ -54,6 +54,9 @@ ASSUMED = SchedulerCost(observation=300e-6, worker=0.5e-6, round_trip=500e-6)
 """Used unless --observation, --worker and --round-trip say otherwise: round figures of the right
 order for two pictures of 128 pixels; `--scheduler` measures them."""
 
+TOLERANCE = 1.25
+"""A prediction may be off by this factor, either way, to be of use for choosing a size."""
+
 SATURATED = 0.9
 """Share of the highest throughput at which a number of workers is called enough."""
 
@@ -370,12 +373,16 @@ def validate(options: argparse.Namespace) -> None:
         cores = options.cores or len(os.sched_getaffinity(0))
         print(f"policy: {', '.join(f'{n}: {1000 * s:.2f} ms' for n, s in inference.points)}")
         print(f"{cost}; {cores} cores")
-        print("workers  predicted s  real s  predicted / real")
+        print(f"workers  predicted s  real s  predicted / real (target: within {TOLERANCE:g})")
+        off = False
         for workers in (1, 2):
             _, real = run(workers, Path(folder) / f"real-{workers}")
             outcome = simulate(costs, workers, inference, cost, cores=cores)
             predicted = outcome.ended[-1]
             print(f"{workers:7d} {predicted:12.2f} {real:7.2f} {predicted / real:17.2f}")
+            off |= not 1 / TOLERANCE <= predicted / real <= TOLERANCE
+    if off:
+        raise SystemExit("The model does not fit this machine, or the machine was not idle.")
 
 
 def parse() -> argparse.Namespace:
