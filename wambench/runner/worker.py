@@ -137,6 +137,7 @@ class Worker:
             self._policy.finish([episode])
         seconds = {kind: env.seconds[kind] - before[kind] for kind in env.seconds}
         final_state = hashlib.sha256(env.snapshot().tobytes()).hexdigest()[:16]
+        metrics = {name: float(value) for name, value in env.metrics().items()}
         filming = time.perf_counter()
         video, video_error = self._film(env, episode, success)
         if self._recorder is not None:
@@ -147,6 +148,7 @@ class Worker:
             "steps": steps,
             "final_state": final_state,
             "actions": actions_digest.hexdigest()[:16],
+            "metrics": metrics,
             "video": video,
             "video_error": video_error,
             "seconds": seconds

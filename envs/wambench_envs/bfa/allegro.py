@@ -38,10 +38,10 @@ LOWER, UPPER = np.array(FINGER_LOW), np.array(FINGER_HIGH)
 MAX_TORQUE = 0.7
 """N m, data sheet."""
 
-MAX_SPEED = 6.0
+MAX_SPEED = 5.0
 """rad/s; the data sheet's 0.11 s per 60 degrees is 9.5 without a load."""
 
-STIFFNESS, DAMPING, ARMATURE = 5.0, 0.12, 0.002
+STIFFNESS, DAMPING, ARMATURE = 5.0, 0.20, 0.002
 """Position gain (N m/rad), joint damping (N m s/rad), reflected rotor inertia (kg m^2). A tip 2 cm
 inside an object pushes with about 5 N, and the torque limit is met at 0.18 rad."""
 
@@ -216,6 +216,7 @@ def _add_drive(spec: mujoco.MjSpec, body: Any, name: str, axis: Vec3, index: int
         axis=axis,
         range=limits,
         limited=True,
+        solref_limit=(0.005, 1.0),
         armature=ARMATURE,
         damping=DAMPING,
     )

@@ -126,6 +126,7 @@ def _options(spec: mujoco.MjSpec) -> None:
     spec.visual.quality.numslices = 12
     spec.visual.quality.numstacks = 6
     spec.visual.quality.offsamples = 0
+    spec.visual.quality.shadowsize = 0  # 64 MB per world otherwise, unused
     spec.visual.map.znear = 0.02
     spec.stat.extent = 1.5
     spec.stat.center = (0.5, 0.0, 0.9)
@@ -146,11 +147,17 @@ def _kitchen(writer: SpecWriter, world: Any) -> None:
     slab = _box((x0, y0, top - 0.04), (x1, y1, top), _TOP)
     touched = Box(role=Role.COLLISION, half=slab.half, pose=slab.pose, surface="counter",
                   name="counter", mass=0.0)  # fmt: skip
+    # What falls off the counter lands on something.
+    ground = Box(role=Role.COLLISION, half=(3.0, 3.0, 0.1), pose=Pose((0.0, 0.0, -0.1)),
+                 surface="counter", name="floor", mass=0.0)  # fmt: skip
     shapes: list[Shape] = [
         slab,
         touched,
-        _box((-1.5, -2.0, -0.02), (x1 + 0.1, 2.0, 0.0), _FLOOR),
+        ground,
+        _box((-2.0, -2.0, -0.02), (x1 + 0.1, 2.0, 0.0), _FLOOR),
         _box((x1, -2.0, 0.0), (x1 + 0.05, 2.0, 2.4), _WALL),
+        _box((-2.0, 2.0, 0.0), (x1, 2.05, 2.4), _WALL),
+        _box((-2.05, -2.0, 0.0), (-2.0, 2.0, 2.4), _WALL),
         _box((x0 + 0.04, y0, 0.1), (x1, y1, top - 0.04), _CABINET),
         _box((x1 - 0.006, y0, top), (x1, y1, top + 0.42), _TILE),
     ]
@@ -196,8 +203,8 @@ def _mobile_base(writer: SpecWriter, robot: Any) -> None:
             _box((-0.38, -0.30, 0.10), (0.20, 0.30, 0.34), _PANEL),
             _box((-0.34, -0.16, 0.34), (-0.04, 0.16, 0.72), _BASE),
             _box((-0.24, -0.36, 0.72), (0.06, 0.36, 0.80), _PANEL),
-            _box((-0.26, -0.05, 0.72), (-0.18, 0.05, 1.50), _BASE),
-            _box((-0.28, -0.10, 1.46), (-0.12, 0.10, 1.56), _PANEL),
+            _box((-0.26, -0.05, 0.72), (-0.18, 0.05, 1.70), _BASE),
+            _box((-0.28, -0.12, 1.70), (0.02, 0.14, 1.80), _PANEL),
         ],
     )
 
@@ -254,8 +261,8 @@ def _lights_and_cameras(world: Any) -> None:
         castshadow=False,
         directional=True,
     )
-    head, gaze = np.array([-0.08, -0.10, 1.58]), np.array([0.56, -0.12, 0.95])
-    world.add_camera(name="head", pos=head, xyaxes=_looking(gaze - head), fovy=52.0)
+    head, gaze = np.array([0.05, 0.10, 1.75]), np.array([0.58, -0.06, 0.95])
+    world.add_camera(name="head", pos=head, xyaxes=_looking(gaze - head), fovy=50.0)
     front, robot = np.array([0.85, -1.15, 1.65]), np.array([0.32, 0.0, 0.98])
     world.add_camera(name="front", pos=front, xyaxes=_looking(robot - front), fovy=55.0)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wambench_policies.expert.dexterous.grasps import Grasp, find_grasps
-from wambench_policies.expert.dexterous.hand import ACROSS, AXIS, DOWN, Hand, Shape
+from wambench_policies.expert.dexterous.hand import AXIS, DOWN, Hand, Shape
 from wambench_policies.expert.geometry import rotation_matrix, rotation_vector
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ FIRM = 0.03
 """How far the object must have come up with the hand to count as held, m."""
 RELEASE = 0.03
 """How much wider than the object the fingers open to let go, m."""
-SPEED, TURNING = 0.30, 1.2
+SPEED, TURNING = 0.18, 0.9
 """Of the palm, m/s and rad/s, at the middle of a motion."""
 HZ = 15.0
 WAIT = 4
@@ -205,4 +205,3 @@ def _shapes(hand: Hand, width: float, spread: float, ball: bool) -> tuple[Shape,
     return (held, *rest)
 
 
-assert abs(float(AXIS @ DOWN)) < 1e-12 and abs(float(AXIS @ ACROSS)) < 1e-12
