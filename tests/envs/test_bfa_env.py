@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,7 +30,9 @@ Array = NDArray[np.float64]
 HOLD = np.array(figures.HOLD)
 
 
-def make(suite: str = "bfa_seen", name: str = "apple_left", cameras: tuple[str, ...] = ()) -> BFAEnv:
+def make(
+    suite: str = "bfa_seen", name: str = "apple_left", cameras: tuple[str, ...] = ()
+) -> BFAEnv:
     """The environment of a task by its name."""
     built = BFASuite(suite)
     (task,) = (task for task in built.tasks() if task.name == name)
@@ -109,9 +110,7 @@ def test_an_object_rests_where_it_is_put_without_sinking_in(category: str) -> No
     for instance in (0, 7):
         model = scene.build(make_item(category, instance), ("right_",))
         data = mujoco.MjData(model)
-        HandDriver(model, data, "right_").begin(
-            np.concatenate([scene.REST_ARM, scene.REST_HAND])
-        )
+        HandDriver(model, data, "right_").begin(np.concatenate([scene.REST_ARM, scene.REST_HAND]))
         address = model.joint(scene.OBJECT).qposadr[0]
         data.qpos[address : address + 3] = (0.6, -0.1, scene.COUNTER_TOP + 2e-4)
         mujoco.mj_step(model, data, 150)
@@ -294,7 +293,7 @@ def test_metrics_start_at_zero_and_a_push_is_contact_without_a_lift(env: BFAEnv)
     env.reset(seed=0)
     assert env.metrics() == {"contact": 0.0, "lifted": 0.0}
     action = HOLD.copy()
-    action[:3] = env.start + (-0.12, 0.0, 0.09)
+    action[:3] = env.start + np.array([-0.12, 0.0, 0.09])
     env.advance(np.tile(action, (20, 1)))
     action[0] += 0.15
     env.advance(np.tile(action, (15, 1)))

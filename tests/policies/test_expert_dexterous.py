@@ -25,10 +25,7 @@ def solve(env: BFAEnv, seed: int) -> bool:
     """Whether the expert solves an episode."""
     env.reset(seed=seed)
     actions = execute(env)
-    for _ in range(env.task.max_steps):
-        if env.control_step(next(actions)):
-            return True
-    return False
+    return any(env.control_step(next(actions)) for _ in range(env.task.max_steps))
 
 
 @pytest.mark.parametrize(

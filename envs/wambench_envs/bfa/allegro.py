@@ -158,7 +158,9 @@ def add_hand(
             )
             if segment.tip:
                 shapes += _tip(segment.tip, surface + "tip", frozen_at is None)
-                body.add_site(name=f"{prefix}{finger}_tip", pos=(0, 0, segment.tip), size=[0.002] * 3)
+                body.add_site(
+                    name=f"{prefix}{finger}_tip", pos=(0, 0, segment.tip), size=[0.002] * 3
+                )
             writer.add(body, shapes)
 
 
@@ -166,9 +168,7 @@ def _tip(height: float, surface: str, touches: bool) -> list[Shape]:
     """The rubber tip: a capsule that ends in a ball at `height`."""
     half = 0.008
     pose = Pose((0.0, 0.0, height - half))
-    drawn: list[Shape] = [
-        Capsule(radius=TIP_RADIUS, half_length=half, pose=pose, material=RUBBER)
-    ]
+    drawn: list[Shape] = [Capsule(radius=TIP_RADIUS, half_length=half, pose=pose, material=RUBBER)]
     if touches:
         drawn.append(
             Capsule(

@@ -3,8 +3,8 @@
 An action is an absolute pose of the palm in the robot's frame (position in m, rotation as the first
 two columns of its matrix, Zhou et al. 2019) and 16 absolute finger angles (rad). Once per control
 step the arm's *commanded* joint angles are moved towards the pose by damped least squares with the
-rest posture in the null space, no faster than the joints may turn; within the step, all targets move
-in a straight line from the old to the new command, so that the servos see no jumps.
+rest posture in the null space, no faster than the joints may turn; within the step, all targets
+move in a straight line from the old to the new command, so that the servos see no jumps.
 
 The solver works on the commanded, not on the measured angles: contact forces do not feed back into
 the command, and the same actions give the same commands.

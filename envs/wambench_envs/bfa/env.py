@@ -90,9 +90,7 @@ class BFAEnv(BenchmarkEnv):
         side: `left` or `right`.
     """
 
-    def __init__(
-        self, spec: SuiteSpec, task: Task, needs: Needs, instances: Sequence[int]
-    ) -> None:
+    def __init__(self, spec: SuiteSpec, task: Task, needs: Needs, instances: Sequence[int]) -> None:
         super().__init__(spec, task, needs)
         ((_, self._category, self.side),) = task.goal
         self._instances = tuple(instances)

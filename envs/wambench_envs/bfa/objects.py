@@ -262,10 +262,10 @@ def garlic(rng: Rng) -> tuple[tuple[Shape, ...], float]:
     r = _size(rng, 0.026, 0.031)
     h = 2 * r * _size(rng, 0.8, 0.92)
     skin = _paint("garlic", _tone(rng, (0.95, 0.92, 0.86), (0.88, 0.80, 0.80), spread=0.02))
-    bulb = _turned(lambda s: r * np.sqrt(np.clip(4 * s * (1 - s), 0, 1)) * (1.1 - 0.25 * s), h, skin)
-    neck = lathe(
-        [(0.010, 0.0), (0.0055, 0.010), (0.005, 0.022), (0.0, 0.022)], skin, segments=7
+    bulb = _turned(
+        lambda s: r * np.sqrt(np.clip(4 * s * (1 - s), 0, 1)) * (1.1 - 0.25 * s), h, skin
     )
+    neck = lathe([(0.010, 0.0), (0.0055, 0.010), (0.005, 0.022), (0.0, 0.022)], skin, segments=7)
     shapes = (_lobed(bulb, 8, 0.05), *place((neck,), Pose((0, 0, h - 0.006))))
     return (*shapes, *_body((r, r, h / 2), h / 2)), 0.055
 
@@ -386,7 +386,9 @@ def cucumber(rng: Rng) -> tuple[tuple[Shape, ...], float]:
 def corn(rng: Rng) -> tuple[tuple[Shape, ...], float]:
     length, r = _size(rng, 0.15, 0.18), _size(rng, 0.021, 0.025)
     grain = _paint("corn", _tone(rng, (0.95, 0.80, 0.20), (0.98, 0.88, 0.45), spread=0.03))
-    husk = _paint("husk", _tone(rng, (0.45, 0.62, 0.20), (0.62, 0.72, 0.35), spread=0.03), gloss=0.1)
+    husk = _paint(
+        "husk", _tone(rng, (0.45, 0.62, 0.20), (0.62, 0.72, 0.35), spread=0.03), gloss=0.1
+    )
 
     def cob(s: np.ndarray) -> np.ndarray:
         return r * np.clip(1 - s**3, 0, 1) ** 0.5
@@ -411,7 +413,9 @@ def corn(rng: Rng) -> tuple[tuple[Shape, ...], float]:
 def eggplant(rng: Rng) -> tuple[tuple[Shape, ...], float]:
     length, r = _size(rng, 0.14, 0.17), _size(rng, 0.029, 0.034)
     skin = _paint(
-        "eggplant", _tone(rng, (0.24, 0.08, 0.28), (0.16, 0.05, 0.20), (0.42, 0.20, 0.45)), gloss=0.6
+        "eggplant",
+        _tone(rng, (0.24, 0.08, 0.28), (0.16, 0.05, 0.20), (0.42, 0.20, 0.45)),
+        gloss=0.6,
     )
 
     def outline(s: np.ndarray) -> np.ndarray:
@@ -515,10 +519,18 @@ def boxed_drink(rng: Rng) -> tuple[tuple[Shape, ...], float]:
 
 def ketchup(rng: Rng) -> tuple[tuple[Shape, ...], float]:
     r, h = _size(rng, 0.029, 0.033), _size(rng, 0.15, 0.175)
-    red = _paint("bottle", _tone(rng, (0.72, 0.06, 0.05), (0.82, 0.10, 0.06), spread=0.03), gloss=0.5)
+    red = _paint(
+        "bottle", _tone(rng, (0.72, 0.06, 0.05), (0.82, 0.10, 0.06), spread=0.03), gloss=0.5
+    )
     white = _paint("cap", _tone(rng, (0.95, 0.95, 0.93), (0.20, 0.50, 0.20), (0.85, 0.12, 0.1)))
     label = _paint("label", _tone(rng, (0.96, 0.93, 0.85), (0.98, 0.85, 0.35), spread=0.02))
-    body = [(0.92 * r, 0.0), (r, 0.05 * h), (r, 0.55 * h), (0.72 * r, 0.72 * h), (0.45 * r, 0.84 * h)]
+    body = [
+        (0.92 * r, 0.0),
+        (r, 0.05 * h),
+        (r, 0.55 * h),
+        (0.72 * r, 0.72 * h),
+        (0.45 * r, 0.84 * h),
+    ]
     cap = [(0.5 * r, 0.84 * h), (0.46 * r, 0.93 * h), (0.22 * r, h)]
     drawn = bottle(body, cap, red, white, label=label, label_span=(0.15 * h, 0.5 * h))
     solids = (
@@ -531,7 +543,9 @@ def ketchup(rng: Rng) -> tuple[tuple[Shape, ...], float]:
 
 def water_bottle(rng: Rng) -> tuple[tuple[Shape, ...], float]:
     r, h = _size(rng, 0.029, 0.033), _size(rng, 0.165, 0.195)
-    water = _paint("water", _tone(rng, (0.60, 0.78, 0.88), (0.70, 0.86, 0.82), spread=0.03), gloss=0.8)
+    water = _paint(
+        "water", _tone(rng, (0.60, 0.78, 0.88), (0.70, 0.86, 0.82), spread=0.03), gloss=0.8
+    )
     cap_paint = _paint("cap", _tone(rng, (0.15, 0.35, 0.75), (0.90, 0.90, 0.92), (0.1, 0.55, 0.45)))
     label = _paint("label", _tone(rng, (0.20, 0.45, 0.80), (0.15, 0.60, 0.50), (0.9, 0.9, 0.95)))
     body = [(0.9 * r, 0.0), (r, 0.04 * h), (r, 0.66 * h), (0.6 * r, 0.80 * h), (0.42 * r, 0.88 * h)]
@@ -547,7 +561,9 @@ def water_bottle(rng: Rng) -> tuple[tuple[Shape, ...], float]:
 
 def donut(rng: Rng) -> tuple[tuple[Shape, ...], float]:
     ring, thick = _size(rng, 0.026, 0.030), _size(rng, 0.0145, 0.0165)
-    dough = _paint("dough", _tone(rng, (0.78, 0.55, 0.30), (0.68, 0.45, 0.22), spread=0.03), gloss=0.1)
+    dough = _paint(
+        "dough", _tone(rng, (0.78, 0.55, 0.30), (0.68, 0.45, 0.22), spread=0.03), gloss=0.1
+    )
     icing = _paint("icing", _tone(rng, (0.90, 0.50, 0.62), (0.32, 0.18, 0.10), (0.96, 0.93, 0.86)))
     angle = np.linspace(-math.pi / 2, 3 * math.pi / 2, 13)
     section = [(ring + thick * math.cos(a), thick + 0.9 * thick * math.sin(a)) for a in angle]

@@ -16,8 +16,6 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from wambench import runtimes
 from wambench.env import BenchmarkEnv
 from wambench.errors import RuntimeUnavailable, UsageError
@@ -25,9 +23,7 @@ from wambench.protocol import Check, Needs, SuiteSpec, Task
 
 BackendChoice = Literal["auto", "official", "embedded"]
 
-RUNTIME = runtimes.Runtime(
-    "bfa", Path(__file__).with_name("requirements.txt"), {"mujoco": "3.3.2"}
-)
+RUNTIME = runtimes.Runtime("bfa", Path(__file__).with_name("requirements.txt"), {"mujoco": "3.3.2"})
 """The MuJoCo that LIBERO is pinned to: one interpreter runs both."""
 
 MAX_STEPS = 450
@@ -36,7 +32,9 @@ MAX_STEPS = 450
 POSITION_LOW, POSITION_HIGH = (0.30, -0.60, 0.90), (0.75, 0.35, 1.40)
 """Where the palm may be sent, m, in the frame of the mobile base."""
 
-_FINGERS = tuple(f"{finger}_{k}" for finger in ("index", "middle", "ring", "thumb") for k in range(4))
+_FINGERS = tuple(
+    f"{finger}_{k}" for finger in ("index", "middle", "ring", "thumb") for k in range(4)
+)
 _POSE = ("palm_x", "palm_y", "palm_z", *(f"palm_rot6d_{k}" for k in range(6)))
 NAMES = (*_POSE, *_FINGERS)
 

@@ -203,5 +203,3 @@ def _shapes(hand: Hand, width: float, spread: float, ball: bool) -> tuple[Shape,
         for change in (OPENING, -SQUEEZE, RELEASE)
     )
     return (held, *rest)
-
-
