@@ -173,7 +173,14 @@ def scheduler_seconds(workers: int, calls: int) -> tuple[float, int, int]:
 
     def answer(theirs: Channel) -> None:
         seconds = {"simulation": 0.0, "rendering": 0.0}
-        ending = {"success": True, "steps": calls, "final_state": "", "actions": "", "video": None}
+        ending: dict[str, Any] = {
+            "success": True,
+            "steps": calls,
+            "final_state": "",
+            "actions": "",
+            "metrics": {},
+            "video": None,
+        }
         try:
             theirs.receive()
             for step in range(calls):
