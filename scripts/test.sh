@@ -8,11 +8,15 @@ if [ "${1:-}" = --fast ]; then
     slow=no
     shift
 fi
-WAMBENCH_EXTRAS=libero,policies,dev bash scripts/setup.sh
+WAMBENCH_EXTRAS=libero,policies,ray,remote,slurm,dev bash scripts/setup.sh
 bin="${WAMBENCH_VENV:-.venv}/bin"
 # Two packages that plug into wambench, as a third party's would.
 "$bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
     --editable tests/example_plugin --editable tests/faulty_plugin
+# Real peers for the tests of network protocols. What they declare would take numpy back to 1.x and
+# bring gigabytes that nothing here imports.
+"$bin/python" -m pip install --quiet --disable-pip-version-check --no-deps openpi-client==0.1.2 \
+    msgpack-numpy==0.4.8 vla-eval==0.8.0
 
 "$bin/ruff" check .
 "$bin/ruff" format --check .

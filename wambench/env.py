@@ -111,6 +111,14 @@ class BenchmarkEnv(gymnasium.Env[Obs, NDArray[np.float64]]):
     def restore(self, snapshot: NDArray[np.float64]) -> None:
         """Shows an earlier state of this episode; physics need not continue from it exactly."""
 
+    def metrics(self) -> dict[str, float]:
+        """Measures of the episode so far beside success, by name; all optional.
+
+        Recorded at the end of each episode and averaged over episodes in tables. Every episode of a
+        suite must report the same names.
+        """
+        return {}
+
     # ---- what a demonstration holds beyond observations and actions; all optional -------------
 
     def physics_state(self) -> NDArray[np.float64]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,12 +16,15 @@ from wambench import registry
 from wambench.errors import RunDirectoryError, UsageError, WambenchError
 from wambench.manifest import Manifest, build_manifest, rounds
 from wambench.protocol import Episode, Policy, Suite
-from wambench.report.video import VideoMode, VideoRequest
+from wambench.report.video import VideoMode
 from wambench.results.provenance import harness_provenance
 from wambench.results.record import EpisodeRecord
 from wambench.results.run import RunConfig, RunDirectory, RunInfo, config_difference
-from wambench.runner.pool import WorkerPool, WorkerSetup
-from wambench.runner.scheduler import Limits, Scheduler
+from wambench.results.session import session
+from wambench.runner.engine import Driver, Engine, recover
+from wambench.runner.here import Here
+from wambench.runner.scheduler import Limits
+from wambench.runner.shard import Shard
 from wambench.runtimes import Interpreter, find_interpreter
 from wambench.stopping import DEFAULT_CONFIDENCE, Referee, baseline_run, make_rule
 
@@ -96,6 +100,8 @@ class Execution:
         limits: Retries, watchdog, batch size.
         progress: Who is told.
         to_the_end: Run the whole manifest although a stopping rule has decided.
+        engine: Where replicas of the policy run, with workers of their own; None for one policy in
+            this process with workers beside it.
     """
 
     workers: int | None = None
@@ -103,6 +109,7 @@ class Execution:
     limits: Limits = field(default_factory=Limits)
     progress: Progress = field(default_factory=Silent)
     to_the_end: bool = False
+    engine: Engine | None = None
 
 
 def default_workers() -> int:
@@ -170,7 +177,9 @@ def start_run(request: Request, execution: Execution) -> RunDirectory:
     interpreter = suite_interpreter(suite, config, execution)
     records = () if against is None or rule is None else against.records().values()
     run = RunDirectory.create(request.out, info, manifest, records)
-    _run_missing(run, reference, suite, policy, execution, workers, interpreter)
+    mine = policy if execution.engine is None else None
+    del policy  # replicas have copies of their own
+    _run_missing(run, reference, suite, mine, execution, workers, interpreter)
     return run
 
 
@@ -199,7 +208,9 @@ def resume_run(path: Path, given: dict[str, Any], execution: Execution) -> RunDi
     check_same_versions(run, manifest, provenance)
     workers = worker_count(execution)
     interpreter = suite_interpreter(suite, config, execution)
-    _run_missing(run, reference, suite, policy, execution, workers, interpreter)
+    mine = policy if execution.engine is None else None
+    del policy  # replicas have copies of their own
+    _run_missing(run, reference, suite, mine, execution, workers, interpreter)
     return run
 
 
@@ -259,15 +270,29 @@ def _run_missing(
     run: RunDirectory,
     reference: registry.Reference,
     suite: Suite,
-    policy: Policy,
+    policy: Policy | None,
     execution: Execution,
     workers: int,
     interpreter: Interpreter,
 ) -> None:
     """Runs every episode that has no counted outcome."""
-    progress = execution.progress
+    progress, engine = execution.progress, execution.engine
     with run.locked():
         records = run.records()
+
+        def store(record: EpisodeRecord) -> None:
+            run.append(record)
+            records[record.key] = record
+
+        def keep(record: EpisodeRecord) -> None:
+            store(record)
+            progress.record(record)
+
+        def check(suite: dict[str, str], unpinned: dict[str, str]) -> None:
+            provenance_check(run, unpinned)(suite)
+
+        if taken := recover(run, records, store, check):
+            progress.note(f"{taken} episodes were run by replicas that outlived their driver.")
         done = {key: record for key, record in records.items() if record.counted}
         ruled = run.info.stopping is not None and not execution.to_the_end
         referee = Referee(run) if ruled else None
@@ -282,47 +307,73 @@ def _run_missing(
         if decided():
             progress.note("The comparison is decided: nothing is run.")
             return
-        (run.path / "logs").mkdir(exist_ok=True)
-        filmed = execution.video or run.info.video
-        video = VideoRequest(
-            filmed,
-            str((run.path / "videos").absolute()),
-            suite.spec.cameras[0] if suite.spec.cameras else "",
-        )
-        setup = WorkerSetup(
-            suite=registry.find_suite(run.info.config.suite).target,
-            backend=suite.spec.backend,
-            needs=policy.needs,
-            policy=asdict(reference),
-            policy_arguments=run.info.config.policy_arguments,
-            video=asdict(video),
-        )
-        workers = min(workers, missing)
-        progress.note(
-            f"{suite.spec.name}, backend {suite.spec.backend}: {missing} episodes to run, "
-            f"{workers} worker{'s' * (workers > 1)}, results in {run.path}"
-        )
-        pool = WorkerPool(workers, setup, interpreter, (reference.target,), run.path / "logs")
+        logs = run.path / "logs"
+        logs.mkdir(exist_ok=True)
+        video = execution.video or run.info.video
+        videos = (run.path / "videos").absolute()
 
-        def keep(record: EpisodeRecord) -> None:
-            run.append(record)
-            records[record.key] = record
-            progress.record(record)
-
-        scheduler = Scheduler(
-            pool,
-            policy,
-            suite.spec.action_dim,
-            execution.limits,
-            keep,
-            provenance_check(run, dict(interpreter.unpinned)),
-            run.path / "logs" / "policy.log",
-        )
-        try:
+        def begin() -> None:
             progress.begin(list(done.values()), len(run.manifest.episodes))
-            scheduler.run(waves, any_counted=bool(done), enough=decided)
-        finally:
-            pool.close()
+
+        what = f"{suite.spec.name}, backend {suite.spec.backend}: {missing} episodes to run"
+        if engine is None:
+            assert policy is not None
+            workers = min(workers, missing)
+            progress.note(f"{what}, {workers} worker{'s' * (workers > 1)}, results in {run.path}")
+            here = Here(
+                config=run.info.config,
+                reference=reference,
+                suite=suite,
+                policy=policy,
+                interpreter=interpreter,
+                video=video,
+                videos=videos,
+                logs=logs,
+                workers=workers,
+                limits=execution.limits,
+            )
+            with session(run, engine="local", replicas=1, workers=workers):
+                here.run(
+                    waves,
+                    any_counted=bool(done),
+                    enough=decided,
+                    begin=begin,
+                    on_record=keep,
+                    on_provenance=check,
+                )
+            return
+        each = "one per core of each" if engine.workers is None else f"{engine.workers} each"
+        progress.note(
+            f"{what}, {engine.name}, {engine.replicas} replicas, workers: {each}, results in "
+            f"{run.path}"
+        )
+        shard = Shard(
+            number=0,
+            config=run.info.config,
+            manifest=run.manifest.digest,
+            policy=run.info.provenance["policy"],
+            waves=[],
+            any_counted=bool(done),
+            video=video,
+            videos=str(videos) if engine.shared else "",
+            directory=os.getcwd(),
+            workers=engine.workers,
+            retries=execution.limits.retries,
+            silence_s=execution.limits.silence_s,
+            batch=execution.limits.batch,
+        )
+        with session(run, engine=engine.name, replicas=engine.replicas, workers=engine.workers):
+            begin()
+            _free_memory()
+            Driver(engine, shard, logs, keep, check, progress.note).run(waves, decided)
+
+
+def _free_memory() -> None:
+    """Returns what the driver's own policy, which has been dropped, held of a GPU's memory."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def _waves(run: RunDirectory, records: Mapping[str, EpisodeRecord]) -> list[list[Episode]]:

@@ -1,4 +1,4 @@
-"""Finds policies, suites, trainers and inspectors by entry point.
+"""Finds policies, suites, trainers, inspectors and network protocols by entry point.
 
 A package offers any of them by an entry point in its own `pyproject.toml`:
 
@@ -13,6 +13,9 @@ A package offers any of them by an entry point in its own `pyproject.toml`:
 
     [project.entry-points."wambench.inspectors"]
     my_policy = "my_package.inspect:MyInspector"  # a class without arguments
+
+    [project.entry-points."wambench.protocols"]
+    my_protocol = "my_package.wire:MyProtocol"    # a class without arguments
 
 What wambench ships is registered in exactly this way. All but suites may also be named by file:
 `path/to/file.py:Class`.
@@ -36,17 +39,20 @@ from wambench.errors import PolicyError, UsageError, WambenchError
 from wambench.inspector import Inspector
 from wambench.protocol import Needs, Policy, Suite, SuiteSpec, Task
 from wambench.trainer import Trainer
+from wambench.wire import WireProtocol
 
 POLICIES = "wambench.policies"
 SUITES = "wambench.suites"
 TRAINERS = "wambench.trainers"
 INSPECTORS = "wambench.inspectors"
+PROTOCOLS = "wambench.protocols"
 
 _PLURALS = {
     "policy": "policies",
     "suite": "suites",
     "trainer": "trainers",
     "inspector": "inspectors",
+    "protocol": "protocols",
 }
 
 
@@ -97,6 +103,11 @@ def inspector_names() -> list[str]:
     return list(_entry_points(INSPECTORS))
 
 
+def protocol_names() -> list[str]:
+    """Names of all installed network protocols."""
+    return list(_entry_points(PROTOCOLS))
+
+
 def find_policy(name: str) -> Reference:
     """Finds a policy by entry-point name or by `path/to/file.py:Class`."""
     return _in_file("policy", name) or _find(POLICIES, "policy", name)
@@ -110,6 +121,11 @@ def find_trainer(name: str) -> Reference:
 def find_inspector(name: str) -> Reference:
     """Finds an inspector by entry-point name or by `path/to/file.py:Class`."""
     return _in_file("inspector", name) or _find(INSPECTORS, "inspector", name)
+
+
+def find_protocol(name: str) -> Reference:
+    """Finds a network protocol by entry-point name or by `path/to/file.py:Class`."""
+    return _in_file("protocol", name) or _find(PROTOCOLS, "protocol", name)
 
 
 def _in_file(kind: str, name: str) -> Reference | None:
@@ -213,6 +229,21 @@ def load_inspector(reference: Reference) -> Inspector:
             "It needs `diagnostics`, `inputs` and `inspect(request)`.",
         )
     return inspector
+
+
+def load_protocol(reference: Reference) -> WireProtocol:
+    """Builds a network protocol as `Class()`.
+
+    Raises:
+        UsageError: It cannot be imported or built, or is no protocol.
+    """
+    protocol = _built("Protocol", reference)
+    if not isinstance(protocol, WireProtocol):
+        raise UsageError(
+            f"{reference.target} is no network protocol.",
+            "It needs `default_port`, `mapping(spec, given)` and `serve(request)`.",
+        )
+    return protocol
 
 
 def _built(kind: str, reference: Reference) -> Any:

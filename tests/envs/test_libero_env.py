@@ -19,7 +19,8 @@ import pytest
 from wambench import labels
 from wambench.errors import RuntimeUnavailable, UsageError
 from wambench.protocol import Needs, Suite
-from wambench_envs.libero import gl, init_states, official, tasks, upstream
+from wambench_envs import gl
+from wambench_envs.libero import init_states, official, tasks, upstream
 from wambench_envs.libero.assets import PACK_ROOT
 from wambench_envs.libero.classes import geom_classes
 from wambench_envs.libero.suite import LiberoSuite, libero_goal, libero_long, libero_object

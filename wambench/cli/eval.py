@@ -3,77 +3,27 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
-from tqdm import tqdm
 
-from wambench.cli.options import parse_indices, policy_arguments
+from wambench.cli.options import parse_assignments, parse_indices, policy_arguments
 from wambench.cli.terminal import console as make_console
 from wambench.errors import UsageError
-from wambench.progress import progress_interval
-from wambench.results.record import EpisodeRecord
 from wambench.runner.scheduler import Limits
 
 if TYPE_CHECKING:
     from wambench.results.run import RunDirectory
+    from wambench.runner.engine import Engine
 
 EXIT_INCOMPLETE = 3
 """Some episodes have no counted outcome."""
 
 EXIT_INTERRUPTED = 130
 """Ctrl-C; what shells use for it."""
-
-
-class _Bar:
-    """A progress bar over episodes, with the outcomes so far."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._bar: tqdm[Any] | None = None
-        self._counts = {"success": 0, "failure": 0, "errors": 0}
-
-    def note(self, line: str) -> None:
-        self._console.print(line, style="dim", soft_wrap=True)
-
-    def begin(self, done: Sequence[EpisodeRecord], total: int) -> None:
-        self._bar = tqdm(
-            total=total,
-            initial=len(done),
-            unit="ep",
-            dynamic_ncols=True,
-            smoothing=0.1,
-            mininterval=progress_interval(),
-        )
-        for record in done:
-            self._count(record)
-        self._show()
-        self._bar.refresh()
-
-    def record(self, record: EpisodeRecord) -> None:
-        assert self._bar is not None
-        self._count(record)
-        self._show()
-        self._bar.update()
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def _count(self, record: EpisodeRecord) -> None:
-        self._counts[record.outcome if record.counted else "errors"] += 1
-
-    def _show(self) -> None:
-        assert self._bar is not None
-        # Counts, not a rate: failures take longer, so that of the first to finish is too high.
-        text = f"{self._counts['success']} succeeded, {self._counts['failure']} failed"
-        if self._counts["errors"]:
-            text += f", errors {self._counts['errors']}"
-        self._bar.set_postfix_str(text, refresh=False)
 
 
 def evaluate(
@@ -125,7 +75,19 @@ def evaluate(
         typer.Option(help="Also stop when the rates surely differ by less, for example 0.05."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Simulator processes [default: one per core].")
+        int | None,
+        typer.Option(help="Simulator processes, of each replica [default: one per core]."),
+    ] = None,
+    engine: Annotated[
+        Literal["local", "slurm", "ray"],
+        typer.Option(help="Where policy and simulators run; see docs/distributed.md."),
+    ] = "local",
+    replicas: Annotated[
+        int | None,
+        typer.Option(min=1, help="Copies of the policy: Slurm jobs or Ray actors [default: 1]."),
+    ] = None,
+    engine_arg: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE, passed to the engine; repeatable.")
     ] = None,
     video: Annotated[
         Literal["none", "failures", "all"] | None,
@@ -152,10 +114,12 @@ def evaluate(
     request cannot be carried out; 3 some episodes ended in errors or were not run; 130
     interrupted. A run that was interrupted or has errors left is continued with --resume.
     """
+    from wambench.cli.live import Display
     from wambench.evaluate import Execution, Request, resume_run, start_run
     from wambench.report.console import print_run
     from wambench.report.page import write_report
     from wambench.report.summary import summarise_run
+    from wambench.runner.engine import make_engine
     from wambench.stopping import DEFAULT_CONFIDENCE, check_repeated, write_decision
 
     console = make_console()
@@ -173,21 +137,26 @@ def evaluate(
         }.items()
         if value is not None
     }
-    bar = _Bar(console)
-    execution = Execution(
-        workers=workers,
-        video=video,
-        limits=Limits(retries=retries, silence_s=watchdog, batch=batch),
-        progress=bar,
-        to_the_end=stop_when_decided is False,
-    )
+    display = Display(console)
+    where: Engine | None = None
     # Ending a job by SIGTERM, as clusters do, leaves the run as tidy as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        arguments = parse_assignments(engine_arg or [], "--engine-arg")
+        where = make_engine(engine, replicas, workers, arguments)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray has one of its own
+        execution = Execution(
+            workers=workers,
+            video=video,
+            limits=Limits(retries=retries, silence_s=watchdog, batch=batch),
+            progress=display,
+            to_the_end=stop_when_decided is False,
+            engine=where,
+        )
         if resume is not None:
             if out is not None and out.resolve() != resume.resolve():
                 raise UsageError("--resume and --out name different folders.", "Give one of them.")
-            directory = resume
+            directory = display.path = resume
             _check_level(level, against is not None or _has_rule(resume))
             check_repeated(resume, against, stop_when_decided, level, margin)
             run = resume_run(resume, given, execution)
@@ -195,7 +164,7 @@ def evaluate(
             if policy is None or suite is None:
                 missing = "--policy" if policy is None else "--suite"
                 raise UsageError(f"{missing} is missing.", "See `wambench eval --help`.")
-            directory = out or _default_out(policy, suite)
+            directory = display.path = out or _default_out(policy, suite)
             _check_level(level, against is not None)
             if against is not None:
                 given = _episodes_of(against) | given
@@ -209,8 +178,8 @@ def evaluate(
             )
             run = start_run(request, execution)
     except KeyboardInterrupt:
-        bar.close()
-        if (directory / "run.json").exists():
+        display.close()
+        if display.path is not None and (display.path / "run.json").exists():
             console.print(
                 f"Interrupted. Continue with: wambench eval --resume {directory}", soft_wrap=True
             )
@@ -218,7 +187,9 @@ def evaluate(
             console.print("Interrupted before the run began.")
         raise typer.Exit(EXIT_INTERRUPTED) from None
     finally:
-        bar.close()
+        display.close()
+        if where is not None:
+            where.close()
     summary = summarise_run(run)
     print_run(run, summary, console)
     page = write_report(run, summary)

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from wambench import registry
 from wambench.cli.eval import EXIT_INTERRUPTED
 from wambench.cli.inputs import InputsCommand, check_inputs, did_you_mean, expanded
-from wambench.cli.options import parse_settings
+from wambench.cli.options import parse_mapping, parse_settings
 from wambench.cli.terminal import console as make_console
 from wambench.errors import UsageError
 from wambench.inspector import InspectRequest
@@ -36,7 +36,7 @@ class InspectGroup(TyperGroup):
 
 app = typer.Typer(
     cls=InspectGroup,
-    help="Looks into a checkpoint: tables and figures of what it has learned.",
+    help="Looks into a checkpoint: tables and figures of what it has learned; or into a mapping.",
     no_args_is_help=True,
 )
 
@@ -106,3 +106,21 @@ def inspect(
     except KeyboardInterrupt:
         console.print("Interrupted; what was written stays.")
         raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+@app.command("mapping")
+def mapping(
+    protocol: Annotated[str, typer.Option(help="Network protocol; see `wambench list protocols`.")],
+    suite: Annotated[str, typer.Option(help="Suite by name.")],
+    mapping: Annotated[
+        str | None,
+        typer.Option(help="A YAML file, or a JSON object of values to replace by dotted key."),
+    ] = None,
+) -> None:
+    """Prints how a protocol lays out a suite's observations and actions, as YAML.
+
+    What is printed can be edited and given to a policy by --policy-arg mapping=FILE.
+    """
+    spec = registry.load_suite(suite).spec
+    wire = registry.load_protocol(registry.find_protocol(protocol))
+    typer.echo(wire.mapping(spec, parse_mapping(mapping)).rstrip())

@@ -17,12 +17,12 @@ from wambench.runtimes import is_provisioned, version_problems
 
 def list_(
     what: Annotated[
-        Literal["suites", "policies", "trainers", "inspectors", "tasks"],
+        Literal["suites", "policies", "trainers", "inspectors", "protocols", "tasks"],
         typer.Argument(help="What to list."),
     ],
     suite: Annotated[str | None, typer.Option(help="The suite, for `tasks`.")] = None,
 ) -> None:
-    """Lists suites, policies, trainers, inspectors, or the tasks of a suite."""
+    """Lists suites, policies, trainers, inspectors, network protocols, or the tasks of a suite."""
     console = make_console()
     if what == "suites":
         console.print(_suites())
@@ -32,6 +32,8 @@ def list_(
         console.print(_trainers())
     elif what == "inspectors":
         console.print(_inspectors())
+    elif what == "protocols":
+        console.print(_protocols())
     elif suite is None:
         raise UsageError("Tasks of which suite?", "Add --suite, for example libero_goal.")
     else:
@@ -110,6 +112,15 @@ def _inspectors() -> Table:
         for one in inspector.diagnostics:
             stages = ", ".join(one.stages)
             table.add_row(name, one.name, stages, inputs, one.about, reference.distribution)
+    return table
+
+
+def _protocols() -> Table:
+    table = Table("protocol", "port", "target", "from")
+    for name in registry.protocol_names():
+        reference = registry.find_protocol(name)
+        port = str(registry.load_protocol(reference).default_port)
+        table.add_row(name, port, reference.target, reference.distribution)
     return table
 
 

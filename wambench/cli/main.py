@@ -19,7 +19,9 @@ from wambench.cli import (
     leaderboard,
     listing,
     report,
+    serve,
     setup,
+    status,
     train,
 )
 from wambench.errors import WambenchError
@@ -32,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("eval")(eval.evaluate)
+app.command("serve")(serve.serve)
 app.command("collect")(collect.collect)
 app.add_typer(data.app, name="data")
 app.command("train", cls=inputs.InputsCommand)(train.train)
@@ -39,6 +42,7 @@ app.add_typer(inspect.app, name="inspect")
 app.command("list")(listing.list_)
 app.command("setup")(setup.setup)
 app.command("doctor")(doctor.doctor)
+app.command("status")(status.status)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("leaderboard")(leaderboard.leaderboard)

@@ -9,25 +9,29 @@ from typing import Any
 from wambench.errors import UsageError
 
 
-def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
+def parse_assignments(texts: Sequence[str], option: str = "--policy-arg") -> dict[str, Any]:
     """`["chunk=8", "url=ws://host:1"]` as `{"chunk": 8, "url": "ws://host:1"}`.
 
     A value that is JSON is taken as such; anything else is a string.
+
+    Args:
+        texts: NAME=VALUE each.
+        option: The option, for errors.
     """
     values: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.isidentifier():
-            raise UsageError(f"--policy-arg {text!r} is not NAME=VALUE.", "Example: chunk=8.")
+            raise UsageError(f"{option} {text!r} is not NAME=VALUE.", "Example: chunk=8.")
         if name in values:
-            raise UsageError(f"--policy-arg {name} is given twice.", "Give it once.")
+            raise UsageError(f"{option} {name} is given twice.", "Give it once.")
         try:
             values[name] = json.loads(value)
         except ValueError:
             values[name] = value
         if isinstance(values[name], int | float) and not abs(values[name]) < 2**63:
             raise UsageError(
-                f"--policy-arg {text} is not a finite number of 64 bits.", "Use a smaller one."
+                f"{option} {text} is not a finite number of 64 bits.", "Use a smaller one."
             )
     return values
 
@@ -47,6 +51,19 @@ def parse_settings(texts: Sequence[str], option: str) -> dict[str, str]:
         if key in values:
             raise UsageError(f"{option} {key} is given twice.", "Give it once.")
         values[key] = value
+    return values
+
+
+def parse_mapping(text: str | None) -> str | dict[str, Any] | None:
+    """`--mapping`: a file's name as it is, or a JSON object with values to replace."""
+    if text is None or not text.lstrip().startswith("{"):
+        return text
+    try:
+        values: dict[str, Any] = json.loads(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--mapping {text!r} is no JSON object: {error}.", """Example: '{"execute": 8}'."""
+        ) from None
     return values
 
 

@@ -67,6 +67,9 @@ def results_table(run: RunDirectory, summary: RunSummary) -> Table:
     table.add_column("success", justify="right", no_wrap=True)
     table.add_column("rate [95 % CI]", justify="right", no_wrap=True)
     table.add_column("steps", justify="right", no_wrap=True)
+    metrics = list(summary.suite.metrics)
+    for name in metrics:
+        table.add_column(name, justify="right", no_wrap=True)
     trouble = any(task.errors or task.unfinished for task in summary.tasks.values())
     if trouble:
         table.add_column("not counted", style="red")
@@ -80,6 +83,7 @@ def results_table(run: RunDirectory, summary: RunSummary) -> Table:
             f"{figures.successes}/{figures.trials}",
             format_rate(figures),
             "-" if figures.mean_steps is None else f"{figures.mean_steps:.0f}",
+            *(f"{figures.metrics[m]:.2f}" if m in figures.metrics else "-" for m in metrics),
             *([format_errors(figures)] if trouble else []),
             style="" if name else "bold",
         )

@@ -10,7 +10,7 @@ sequential test, which stops at favourable moments.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 
 from wambench.manifest import by_task
@@ -40,6 +40,8 @@ class Summary:
         mean_steps: Mean control steps of the successes; None when there are none.
         seconds: Wall time by kind, summed over the episodes that count.
         by_task: Successes, episodes that count, and episodes missing, of each task.
+        metrics: Mean over the episodes that count of what the environment measured beside success,
+            by name.
     """
 
     label: str
@@ -50,6 +52,7 @@ class Summary:
     mean_steps: float | None
     seconds: Seconds
     by_task: tuple[tuple[int, int, int], ...]
+    metrics: dict[str, float] = field(default_factory=dict)
 
     @property
     def missing(self) -> int:
@@ -97,7 +100,7 @@ class Summary:
         return self.planned - self.trials - sum(self.errors.values())
 
 
-def _summarise(label: str, episodes: Sequence[Episode], records: Records) -> Summary:
+def summarise(label: str, episodes: Sequence[Episode], records: Records) -> Summary:
     """Figures over some episodes of a manifest and those of their records that there are."""
     found = [records[episode.key] for episode in episodes if episode.key in records]
     successes = [record for record in found if record.outcome == "success"]
@@ -115,7 +118,16 @@ def _summarise(label: str, episodes: Sequence[Episode], records: Records) -> Sum
         mean_steps=fmean(record.steps for record in successes) if successes else None,
         seconds=_total(record.execution.seconds for record in found if record.counted),
         by_task=tuple(_counts(group, records) for group in by_task(episodes).values()),
+        metrics=_mean_metrics([record for record in found if record.counted]),
     )
+
+
+def _mean_metrics(records: Sequence[EpisodeRecord]) -> dict[str, float]:
+    """Mean of each metric that all of these episodes report."""
+    if not records:
+        return {}
+    names = [n for n in records[0].metrics if all(n in record.metrics for record in records)]
+    return {name: fmean(record.metrics[name] for record in records) for name in names}
 
 
 def _counts(episodes: Sequence[Episode], records: Records) -> tuple[int, int, int]:
@@ -165,10 +177,10 @@ def summarise_run(run: RunDirectory) -> RunSummary:
     records = run.records()
     episodes = run.manifest.episodes
     tasks = {
-        task: _summarise(group[0].instruction, group, records)
+        task: summarise(group[0].instruction, group, records)
         for task, group in by_task(episodes).items()
     }
-    suite = _summarise(f"{run.info.config.suite} ({run.info.config.backend})", episodes, records)
+    suite = summarise(f"{run.info.config.suite} ({run.info.config.backend})", episodes, records)
     over_tasks = None
     if suite.rate is not None:
         over_tasks = task_bootstrap_interval(

@@ -78,6 +78,8 @@ class EpisodeRecord(BaseModel):
         steps: Control steps executed; 0 where the outcome is an error.
         final_state: Digest of the simulator's final state.
         actions: Digest of all executed actions.
+        metrics: What the environment measured beside success, by name; empty where it says nothing
+            and where the outcome is an error.
         error: One line that says what went wrong, for error outcomes.
         execution: Everything that may differ between identical runs.
     """
@@ -98,6 +100,7 @@ class EpisodeRecord(BaseModel):
     steps: int = 0
     final_state: str = ""
     actions: str = ""
+    metrics: dict[str, float] = {}
     error: str = ""
     execution: Execution
 

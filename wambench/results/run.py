@@ -1,6 +1,7 @@
 """A run directory: `run.json`, `manifest.jsonl`, `episodes.jsonl`, `videos/`, `logs/`.
 
-A run with a stopping rule has `against.jsonl` and, once it has ended, `decision.json` as well.
+`session.json` (see `wambench.results.session`) says who writes to it, or wrote last. A run with a
+stopping rule has `against.jsonl` and, once it has ended, `decision.json` as well.
 
 `episodes.jsonl` is append-only, one line per episode, each written by a single system call. A line
 that a crash or a full disk left incomplete is cut off when the run is resumed. An episode that
@@ -14,6 +15,7 @@ import errno
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -322,7 +324,11 @@ def _lock(path: Path) -> int:
     """Descriptor of the run's `episodes.jsonl`, made if need be, that no other process holds."""
     fd = os.open(path / "episodes.jsonl", os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.2)  # `wambench status` looks at the lock by holding it for a moment
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(fd)
         raise RunDirectoryError(

@@ -239,6 +239,7 @@ class Scheduler:
             steps=message["steps"],
             final_state=message["final_state"],
             actions=message["actions"],
+            metrics=message["metrics"],
             seconds=self._split(attempt, message["seconds"]),
             video=message["video"],
             video_error=message["video_error"] or "",

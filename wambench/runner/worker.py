@@ -137,6 +137,7 @@ class Worker:
             self._policy.finish([episode])
         seconds = {kind: env.seconds[kind] - before[kind] for kind in env.seconds}
         final_state = hashlib.sha256(env.snapshot().tobytes()).hexdigest()[:16]
+        metrics = {name: float(value) for name, value in env.metrics().items()}
         filming = time.perf_counter()
         video, video_error = self._film(env, episode, success)
         if self._recorder is not None:
@@ -147,6 +148,7 @@ class Worker:
             "steps": steps,
             "final_state": final_state,
             "actions": actions_digest.hexdigest()[:16],
+            "metrics": metrics,
             "video": video,
             "video_error": video_error,
             "seconds": seconds
@@ -292,7 +294,7 @@ def describe_failure(error: Exception) -> dict[str, Any]:
     return {"type": "failed", "kind": kind, "problem": problem, "remedy": remedy}
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """A worker that hangs does not notice a closed connection; on Linux the kernel ends it."""
     if sys.platform == "linux":
         set_parent_death_signal = 1  # PR_SET_PDEATHSIG, linux/prctl.h
@@ -303,7 +305,7 @@ def main(arguments: list[str]) -> None:
     """Entry point of the process."""
     # Ctrl-C goes to the whole process group; the scheduler decides what happens to workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _die_with_parent()
+    die_with_parent()
     faulthandler.enable()
     channel_fd, pixels_fd = (int(argument) for argument in arguments)
     channel = Channel(socket.socket(fileno=channel_fd))

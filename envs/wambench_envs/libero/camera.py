@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wambench.errors import UsageError
-from wambench_envs.libero import gl
+from wambench_envs import gl
 
 _VISUAL_GROUP, _COLLISION_GROUP = 1, 0
 _MAX_GEOMS = 1000

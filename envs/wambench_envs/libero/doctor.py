@@ -16,7 +16,8 @@ from wambench import runtimes
 from wambench.env import BenchmarkEnv
 from wambench.errors import WambenchError
 from wambench.protocol import Backend, Check
-from wambench_envs.libero import gl, golden, official, upstream
+from wambench_envs import gl
+from wambench_envs.libero import golden, official, upstream
 from wambench_envs.libero.assets import PACK_ROOT
 from wambench_envs.libero.suite import assets_dir
 

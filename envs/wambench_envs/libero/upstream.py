@@ -43,7 +43,7 @@ from wambench import runtimes
 from wambench.cache import cache_dir
 from wambench.errors import RuntimeUnavailable
 from wambench.protocol import Task
-from wambench_envs.libero import gl
+from wambench_envs import gl
 from wambench_envs.libero.tasks import bddl_file
 
 PINS = {"mujoco": "3.3.2", "robosuite": "1.4.0", "hf-libero": "0.1.4"}

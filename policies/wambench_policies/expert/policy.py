@@ -1,7 +1,7 @@
 """The scripted expert as a wambench policy.
 
 It looks at the simulator's state instead of at images, and acts only through the benchmark's
-ordinary 7-D actions at 20 Hz. It sets the upper line in plots, makes demonstrations, and shows that
+ordinary actions. It sets the upper line in plots, makes demonstrations, and shows that
 an environment can be solved at all.
 
 Non-obvious behaviours
@@ -13,27 +13,88 @@ Non-obvious behaviours
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wambench.env import BenchmarkEnv
 from wambench.errors import PolicyContractError
 from wambench.protocol import Episode, Needs, Observation, Policy, SuiteSpec, Task
 from wambench_policies.expert.plan import NoPlan, plan_for
 
-ACTION_DIM = 7
-"""Translation, rotation vector, gripper: robosuite's OSC_POSE with one gripper command."""
+Actions = Generator[NDArray[np.float64], None, None]
+
+
+class Skill(Protocol):
+    """How the expert solves the tasks of one embodiment.
+
+    Attributes:
+        action_dim: Width of the actions it makes.
+    """
+
+    action_dim: int
+
+    def missing(self, task: Task) -> str:
+        """Why a task cannot be attempted; empty when it can."""
+        ...
+
+    def begin(self, env: BenchmarkEnv) -> Actions:
+        """The actions of an episode that has just been reset."""
+        ...
+
+
+class Gripper:
+    """LIBERO's Panda: plans from goal predicates, 7-D end-effector actions at 20 Hz."""
+
+    action_dim = 7
+
+    def missing(self, task: Task) -> str:
+        """Why there is no plan."""
+        try:
+            plan_for(task)
+        except NoPlan as reason:
+            return str(reason)
+        return ""
+
+    def begin(self, env: BenchmarkEnv) -> Actions:
+        """Plans and carries the plan out."""
+        from wambench_policies.expert.execution import execute
+        from wambench_policies.expert.scene import Scene
+
+        return execute(Scene(env), plan_for(env.task))
+
+
+class DexterousHand:
+    """BFA's right arm and hand: one object, 25-D actions at 15 Hz."""
+
+    action_dim = 25
+
+    def missing(self, task: Task) -> str:
+        """Why the task is none of lifting an object and setting it down aside."""
+        if len(task.goal) == 1 and task.goal[0][0] == "moved":
+            return ""
+        return f"its goal {task.goal} is not to move one object aside"
+
+    def begin(self, env: BenchmarkEnv) -> Actions:
+        """Picks up and sets down, again and again until it is done."""
+        from wambench_policies.expert.dexterous.execution import execute
+
+        return execute(env)
+
+
+SKILLS: dict[str, type[Skill]] = {"panda": Gripper, "franka_allegro_right": DexterousHand}
+"""By the embodiment of a suite."""
 
 
 class Expert(Policy):
     """Solves tasks with scripted skills from privileged state.
 
     Args:
-        spec: The suite; only LIBERO's 7-D end-effector actions are understood.
+        spec: The suite.
 
     Raises:
-        PolicyContractError: The suite has other actions.
+        PolicyContractError: The suite's embodiment or its actions are unknown.
     """
 
     needs = Needs(privileged=True)
@@ -41,23 +102,22 @@ class Expert(Policy):
     execute = 1
 
     def __init__(self, spec: SuiteSpec) -> None:
-        if spec.action_dim != ACTION_DIM or spec.embodiment != "panda":
+        skill = SKILLS.get(spec.embodiment)
+        if skill is None or skill.action_dim != spec.action_dim:
+            known = ", ".join(f"{k.action_dim}-D of a {name}" for name, k in SKILLS.items())
             raise PolicyContractError(
-                f"The expert acts with 7-D end-effector actions of a Panda, {spec.name} has "
-                f"{spec.action_dim} dimensions of a {spec.embodiment}.",
-                "It knows the LIBERO suites.",
+                f"The expert makes actions {known}; {spec.name} has {spec.action_dim}-D ones of a "
+                f"{spec.embodiment}.",
+                "It knows the LIBERO and BFA suites.",
             )
         self.spec = spec
-        self._episodes: dict[str, Generator[NDArray[np.float64], None, None]] = {}
+        self._skill = skill()
+        self._episodes: dict[str, Actions] = {}
 
     def check(self, tasks: Sequence[Task]) -> None:
         """Refuses tasks without a plan, naming what is missing."""
-        missing = []
-        for task in tasks:
-            try:
-                plan_for(task)
-            except NoPlan as reason:
-                missing.append(f"{task.suite} {task.index} ({task.name}): {reason}")
+        reasons = [(task, self._skill.missing(task)) for task in tasks]
+        missing = [f"{t.suite} {t.index} ({t.name}): {why}" for t, why in reasons if why]
         if missing:
             raise PolicyContractError(
                 f"The expert has no plan for {len(missing)} of {len(tasks)} tasks: "
@@ -71,7 +131,7 @@ class Expert(Policy):
         self.finish(episodes)
 
     def act(self, batch: Sequence[Observation]) -> NDArray[np.floating[Any]]:
-        """(B, 1, 7) next action of each episode."""
+        """(B, 1, A) next action of each episode."""
         return np.stack([self._next(observation)[None] for observation in batch])
 
     def finish(self, episodes: Sequence[Episode]) -> None:
@@ -85,15 +145,11 @@ class Expert(Policy):
             self._episodes[key] = self._begin(observation)
         return np.clip(next(self._episodes[key]), self.spec.action_low, self.spec.action_high)
 
-    def _begin(self, observation: Observation) -> Generator[NDArray[np.float64], None, None]:
-        from wambench_policies.expert.execution import execute
-        from wambench_policies.expert.scene import Scene
-
+    def _begin(self, observation: Observation) -> Actions:
         if observation.env is None:
             raise PolicyContractError(
                 "The expert was given no simulator (Observation.env is None).",
                 "Run it as a privileged policy, inside the simulator's process.",
             )
-        task = observation.env.task
-        self.check([task])
-        return execute(Scene(observation.env), plan_for(task))
+        self.check([observation.env.task])
+        return self._skill.begin(observation.env)

@@ -1,0 +1,6 @@
+"""The dexterous part of the expert: one hand with fingers, one object, a counter.
+
+hand.py       where the fingertips are, and finger angles that put them around a width
+grasps.py     where and which way round an object is held, from its collision shapes
+execution.py  reach, preshape, enclose, lift, move, place; looks whether it worked, tries again
+"""

@@ -1,0 +1,205 @@
+"""Picks the object up and sets it down to the side: one generator of 25-D actions per episode."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wambench_policies.expert.dexterous.grasps import Grasp, find_grasps
+from wambench_policies.expert.dexterous.hand import AXIS, DOWN, Hand, Shape
+from wambench_policies.expert.geometry import rotation_matrix, rotation_vector
+
+log = logging.getLogger(__name__)
+
+Array = NDArray[np.float64]
+Actions = Generator[Array, None, None]
+Pose = tuple[Array, Array]
+"""Position (3,) in m and rotation (3, 3) of the palm in the world."""
+
+ABOVE = 0.11
+"""Height above the grasp from which the hand comes down, m."""
+OPENING = 0.034
+"""How much wider than the object the fingers are opened before, m."""
+SQUEEZE = 0.040
+"""How much narrower than the object they are told to close, m."""
+LIFT = 0.10
+"""How high the object is lifted, m."""
+ASIDE = 0.145
+"""How far it is moved, m; the task asks for 0.1."""
+FIRM = 0.03
+"""How far the object must have come up with the hand to count as held, m."""
+RELEASE = 0.03
+"""How much wider than the object the fingers open to let go, m."""
+SPEED, TURNING = 0.18, 0.9
+"""Of the palm, m/s and rad/s, at the middle of a motion."""
+HZ = 15.0
+WAIT = 4
+"""Control steps that fingers get to settle."""
+
+
+class _Hand:
+    """Where the hand has been told to be."""
+
+    def __init__(self, env: Any) -> None:
+        state = np.asarray(env.agent_pos(), np.float64)
+        x, y = state[3:6], state[6:9]
+        self.pose: Pose = (state[:3], np.stack([x, y, np.cross(x, y)], axis=1))
+        self.fingers = state[9:]
+
+    def action(self) -> Array:
+        """(25,) the action that asks for it."""
+        position, rotation = self.pose
+        return np.concatenate([position, rotation[:, 0], rotation[:, 1], self.fingers])
+
+    def move(self, pose: Pose, fingers: Array, steps: int | None = None) -> Iterator[Array]:
+        """Actions of a smooth motion to a pose and finger angles."""
+        (p0, r0), (p1, r1), f0 = self.pose, pose, self.fingers
+        way = p1 - p0
+        turn = rotation_vector(r1 @ r0.T)
+        if steps is None:
+            seconds = max(np.linalg.norm(way) / SPEED, np.linalg.norm(turn) / TURNING, 0.2)
+            steps = int(np.ceil(1.5 * seconds * HZ))
+        for k in range(1, steps + 1):
+            s = k / steps
+            share = s * s * s * (10.0 - 15.0 * s + 6.0 * s * s)
+            self.pose = (p0 + share * way, rotation_matrix(share * turn) @ r0)
+            self.fingers = f0 + share * (fingers - f0)
+            yield self.action()
+
+    def wait(self, steps: int) -> Iterator[Array]:
+        """Actions that stay."""
+        for _ in range(steps):
+            yield self.action()
+
+
+def execute(env: Any) -> Actions:
+    """Actions of a whole episode; tries again from wherever the object is, then holds still."""
+    hand = _Hand(env)
+    attempt = 0
+    while True:
+        yield from _attempt(env, hand, attempt)
+        attempt += 1
+
+
+def _attempt(env: Any, hand: _Hand, attempt: int) -> Actions:
+    """One pick and place."""
+    body = env.mj_model.body(env.object_body).id
+    grasps = find_grasps(env.mj_model, env.mj_data, body, _counter(env))
+    if not grasps:
+        log.debug("attempt %d: nothing to hold %s by", attempt, env.task.name)
+        yield from hand.wait(1)
+        return
+    grasp = grasps[min(2 * attempt, len(grasps) - 1)] if attempt < 4 else grasps[0]
+    shapes = _Shapes(env, grasp)
+    at = palm_pose(grasp.centre, grasp.yaw, shapes.held.centre)
+    high = (at[0] + np.array([0.0, 0.0, ABOVE]), at[1])
+    yield from hand.move(_raised(hand.pose, high), shapes.open.angles)
+    yield from hand.move(high, shapes.open.angles)
+    yield from hand.move(at, shapes.open.angles)
+    yield from hand.move(at, shapes.closed.angles, 10)
+    yield from hand.wait(WAIT)
+    before = env.object_centre()
+    lifted = (at[0] + np.array([0.0, 0.0, LIFT]), at[1])
+    yield from hand.move(lifted, shapes.closed.angles)
+    if env.object_centre()[2] - before[2] < FIRM:
+        log.debug("attempt %d: %s was not lifted", attempt, env.task.name)
+        yield from hand.move(hand.pose, shapes.open.angles, 6)
+        return
+    side = 1.0 if env.side == "left" else -1.0
+    aside = env.start[1] + side * ASIDE - env.object_centre()[1]
+    across = (lifted[0] + np.array([0.0, aside, 0.0]), at[1])
+    yield from hand.move(across, shapes.closed.angles)
+    yield from hand.wait(2)
+    yield from _lower(env, hand, shapes)
+    yield from hand.move(hand.pose, shapes.released.angles, 8)
+    yield from hand.wait(2)
+    away = (hand.pose[0] + np.array([0.0, 0.0, ABOVE]), hand.pose[1])
+    yield from hand.move(away, shapes.released.angles)
+    yield from hand.wait(3)
+
+
+def _lower(env: Any, hand: _Hand, shapes: _Shapes) -> Actions:
+    """Goes down until the object stands."""
+    for k in range(40):
+        if env.touching()[1] and k > 0:
+            break
+        position, rotation = hand.pose
+        gap = _lowest(env) - _counter(env)
+        step = float(np.clip(0.4 * gap, 0.002, 0.02))
+        yield from hand.move(
+            (position - np.array([0.0, 0.0, step]), rotation), shapes.closed.angles, 1
+        )
+    yield from hand.wait(2)
+
+
+def _raised(now: Pose, high: Pose) -> Pose:
+    """The current place at the height of `high` or above, with its rotation."""
+    x, y, z = now[0]
+    return (np.array([x, y, max(z, high[0][2])]), high[1])
+
+
+def _counter(env: Any) -> float:
+    """Height of the counter, m."""
+    geom = env.mj_model.geom("counter")
+    return float(geom.pos[2] + geom.size[2])
+
+
+def _lowest(env: Any) -> float:
+    """Height of the object's lowest point, m."""
+    from wambench_policies.expert.dexterous.grasps import object_points
+
+    body = env.mj_model.body(env.object_body).id
+    return float(object_points(env.mj_model, env.mj_data, body)[:, 2].min())
+
+
+def palm_pose(centre: Array, yaw: float, held_at: Array) -> Pose:
+    """Pose of the palm that brings the point `held_at` (palm frame) to `centre` (world).
+
+    Args:
+        centre: (3,) m.
+        yaw: Direction from the thumb to the fingers, rad from x.
+        held_at: (3,) m.
+    """
+    axis = -np.array([np.cos(yaw), np.sin(yaw), 0.0])
+    down = np.array([0.0, 0.0, -1.0])
+    palm = np.stack([AXIS, DOWN, np.cross(AXIS, DOWN)], axis=1)
+    world = np.stack([axis, down, np.cross(axis, down)], axis=1)
+    rotation = world @ palm.T
+    return centre - rotation @ held_at, rotation
+
+
+class _Shapes:
+    """Finger angles for the phases of a grasp."""
+
+    def __init__(self, env: Any, grasp: Grasp) -> None:
+        spread = 0.03 if grasp.length > 0.07 else 0.024
+        # Millimetres: equal widths share one solution.
+        width = round(grasp.width, 3)
+        found = _shapes(_hand(env), width, spread, grasp.ball)
+        self.held, self.open, self.closed, self.released = found
+
+
+def _hand(env: Any) -> Hand:
+    """The fingertip kinematics; of the first model seen, since all have the same hand."""
+    if not _HANDS:
+        _HANDS.append(Hand(env.mj_model))
+    return _HANDS[0]
+
+
+_HANDS: list[Hand] = []
+
+
+@lru_cache(maxsize=256)
+def _shapes(hand: Hand, width: float, spread: float, ball: bool) -> tuple[Shape, ...]:
+    """Finger angles that just touch, are open, squeeze, and let go."""
+    held = hand.around(width, spread, ball=ball)
+    rest = (
+        hand.around(width + change, spread, ball=ball, centre=held.centre)
+        for change in (OPENING, -SQUEEZE, RELEASE)
+    )
+    return (held, *rest)
