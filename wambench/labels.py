@@ -39,4 +39,5 @@ def unpack_labels(picture: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.flo
     """(..., H, W, 3) label pictures to (..., H, W) codes and distances in metres."""
     values = np.asarray(picture, np.int64)
     share = values[..., 2].astype(np.float32) / 255
-    return values[..., 0] << 8 | values[..., 1], NEAREST * (FARTHEST / NEAREST) ** share
+    depth = np.asarray(NEAREST * (FARTHEST / NEAREST) ** share, np.float32)
+    return np.asarray(values[..., 0] << 8 | values[..., 1], np.int64), depth

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch", reason="learned policies need torch")
 
 from learned_support import SPEC, observation  # noqa: E402
 from support import Run  # noqa: E402
-from training_support import write_demos  # noqa: E402
+from training_support import WITH_LABELS, write_demos  # noqa: E402
 from wambench.errors import PolicyContractError, PolicyError, UsageError, WambenchError  # noqa: E402
 from wambench.protocol import episode_rng  # noqa: E402
 from wambench.registry import build_policy, find_policy, find_trainer, load_trainer  # noqa: E402
@@ -69,7 +69,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("imitation")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WAMBENCH_CACHE", str(folder / "cache"))
-        write_demos(folder / "data", size=(48, 48), length=24)
+        write_demos(folder / "data", size=(48, 48), length=24, cameras=WITH_LABELS)
         settings = LOOP | ENCODER | {"state_dim": "3"}
         encoder = request(folder / "data", folder / "encoder", settings, stage="encoder")
         LaWAMTrainer().train(encoder)

@@ -74,8 +74,13 @@ def test_windows_are_what_the_model_decides_over_what_was_selected():
         windows = config.windows(selection)
         assert windows.control_hz == (5.0, 20.0)
         assert windows.train_init == "0-39"
-        assert windows.horizon_s == config.tau
         assert windows.image_size == (config.encoder.image_size,) * 2
+    assert LaWMConfig.release().windows(selection).horizon_s == 1.6
+    labelled = TinyEncoderPretrainingConfig.tiny().windows(selection).cameras
+    assert labelled == (
+        *("agentview", "robot0_eye_in_hand"),
+        *("agentview_labels", "robot0_eye_in_hand_labels"),
+    )
 
 
 def test_stage_one_is_needed_unless_nothing_is_taken_from_it():
