@@ -2,6 +2,8 @@
 
     python scripts/experiments/mixed_frequency.py --data data/libero_* --out runs/mixed [--seeds 3]
 
+The data must hold label pictures, which stage encoder learns from (docs/training.md).
+
 For every seed: LaWAM's stages encoder and lawm once, then the policy in four ways on the same
 demonstrations, for the same number of steps:
 

@@ -337,6 +337,7 @@ def test_from_demonstrations_to_an_evaluated_episode(
     done(
         *("collect", "--suite", "libero_object", "--policy", "expert", "--episodes", "2"),
         *("--tasks", "0", "--success-only", "--out", "data/libero_object", "--workers", "1"),
+        *("--cameras", "agentview,robot0_eye_in_hand,agentview_labels,robot0_eye_in_hand_labels"),
     )
     trained_by("lawam", "encoder", "ckpt/encoder", LOOP | ENCODER)
     longer = SIZES[method] | {"tau": "1.0"}

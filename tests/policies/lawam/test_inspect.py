@@ -233,7 +233,7 @@ def test_the_experiment_refuses_what_makes_no_sense(
 @pytest.mark.slow
 def test_the_mixed_frequency_experiment_runs_small_and_goes_on(tmp_path: Path) -> None:
     """Two demonstrations, one of them held out, all three stages."""
-    write_demos(tmp_path / "data", size=(48, 48), length=30, demos=2, tasks=1)
+    write_demos(tmp_path / "data", size=(48, 48), length=30, demos=2, tasks=1, cameras=WITH_LABELS)
     settings = [
         text
         for stage, values in SIZES.items()
