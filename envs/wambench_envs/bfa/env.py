@@ -34,9 +34,9 @@ from wambench.env import BenchmarkEnv
 from wambench.errors import UsageError
 from wambench.protocol import Needs, SuiteSpec, Task
 from wambench_envs.bfa import scene
-from wambench_envs.bfa.camera import Camera
 from wambench_envs.bfa.control import HandDriver, contact_pairs
 from wambench_envs.bfa.objects import make_item
+from wambench_envs.camera import Camera
 
 Array = NDArray[np.float64]
 
@@ -251,7 +251,7 @@ class BFAEnv(BenchmarkEnv):
                 model,
                 data,
                 HandDriver(model, data, "right_"),
-                Camera(model),
+                Camera(model, sites=False),
                 (model.geom_bodyid == body) & touched,
                 np.array([name.startswith("right_") for name in names]) & touched,
                 model.geom("counter").id,

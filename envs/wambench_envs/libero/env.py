@@ -38,7 +38,7 @@ from wambench import labels
 from wambench.env import BenchmarkEnv
 from wambench.protocol import Needs, SuiteSpec, Task
 from wambench_envs.libero import demonstration, upstream
-from wambench_envs.libero.camera import Camera
+from wambench_envs.libero.camera import scene_camera
 from wambench_envs.libero.classes import geom_classes
 from wambench_envs.libero.init_states import load_init_states
 from wambench_envs.libero.scene import Region, Scene
@@ -87,7 +87,7 @@ class LiberoEnv(BenchmarkEnv):
         self.scene = Scene(task, assets, xml_processor)
         self.initial_states = load_init_states(init_state_file(upstream.package_dir(), task))
         self._stepper = Stepper(self.scene)
-        self._camera = Camera(self.scene.model)
+        self._camera = scene_camera(self.scene.model)
         self._shown = self._live_frame()
         self._attributes: dict[str, str] | None = None
         self._codes: NDArray[np.int64] | None = None
