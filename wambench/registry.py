@@ -208,11 +208,9 @@ def load_trainer(reference: Reference) -> Trainer:
     Raises:
         UsageError: It cannot be imported or built, or is no trainer.
     """
-    trainer = _built("Trainer", reference)
-    if not isinstance(trainer, Trainer):
-        raise UsageError(
-            f"{reference.target} is no trainer.", "It needs `stages` and `train(request)`."
-        )
+    trainer: Trainer = _built(
+        "Trainer", reference, Trainer, "trainer", "`stages` and `train(request)`"
+    )
     return trainer
 
 
@@ -222,12 +220,13 @@ def load_inspector(reference: Reference) -> Inspector:
     Raises:
         UsageError: It cannot be imported or built, or is no inspector.
     """
-    inspector = _built("Inspector", reference)
-    if not isinstance(inspector, Inspector):
-        raise UsageError(
-            f"{reference.target} is no inspector.",
-            "It needs `diagnostics`, `inputs` and `inspect(request)`.",
-        )
+    inspector: Inspector = _built(
+        "Inspector",
+        reference,
+        Inspector,
+        "inspector",
+        "`diagnostics`, `inputs` and `inspect(request)`",
+    )
     return inspector
 
 
@@ -237,25 +236,29 @@ def load_protocol(reference: Reference) -> WireProtocol:
     Raises:
         UsageError: It cannot be imported or built, or is no protocol.
     """
-    protocol = _built("Protocol", reference)
-    if not isinstance(protocol, WireProtocol):
-        raise UsageError(
-            f"{reference.target} is no network protocol.",
-            "It needs `default_port`, `mapping(spec, given)` and `serve(request)`.",
-        )
+    protocol: WireProtocol = _built(
+        "Protocol",
+        reference,
+        WireProtocol,
+        "network protocol",
+        "`default_port`, `mapping(spec, given)` and `serve(request)`",
+    )
     return protocol
 
 
-def _built(kind: str, reference: Reference) -> Any:
-    """`Class()` of a reference."""
+def _built(kind: str, reference: Reference, wanted: Any, noun: str, members: str) -> Any:
+    """`Class()` of a reference, which must have the members of the protocol class `wanted`."""
     try:
-        return load_target(reference.target)()
+        built = load_target(reference.target)()
     except WambenchError:
         raise
     except Exception as error:
         raise build_failure(
             kind, reference.name, error, "Reinstall the package that offers it"
         ) from error
+    if not isinstance(built, wanted):
+        raise UsageError(f"{reference.target} is no {noun}.", f"It needs {members}.")
+    return built
 
 
 def build_failure(
