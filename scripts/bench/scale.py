@@ -39,7 +39,7 @@ from scheduler_model import EpisodeCost, Inference, Outcome, SchedulerCost, simu
 from wambench import registry
 from wambench.cli.options import parse_assignments, parse_indices
 from wambench.evaluate import Execution, Request, start_run
-from wambench.protocol import Episode, Needs, Observation, Policy, SuiteSpec, episode_rng
+from wambench.protocol import Episode, Needs, Observation, Policy, SuiteSpec
 from wambench.results.record import EpisodeRecord
 from wambench.results.run import RunDirectory
 from wambench.runner.scheduler import Limits, Scheduler
@@ -112,18 +112,11 @@ def parse_inference(text: str) -> Inference:
 
 def measure_inference(policy: Policy, spec: SuiteSpec, instruction: str, calls: int) -> Inference:
     """Times the policy on noise, in batches of 1, 2 and 4."""
-    rng = np.random.default_rng(0)
+    from policy_latency import observations  # beside this file
+
     points = []
     for size in (1, 2, 4):
-        batch = []
-        for trial in range(size):
-            episode = Episode(spec.name, spec.backend, 0, "task", trial, trial, -1, instruction, 1)
-            pixels = {
-                camera: rng.integers(0, 256, (*policy.needs.image_size, 3), np.uint8)
-                for camera in policy.needs.cameras
-            }
-            state = rng.normal(size=len(spec.state_names)).astype(np.float32)
-            batch.append(Observation(episode, 0, pixels, state, episode_rng(trial, 0)))
+        batch = observations(policy, spec, instruction, size)
         policy.start([observation.episode for observation in batch])
         spent = []
         for _ in range(3 + calls):
