@@ -12,7 +12,7 @@ from rich.console import Console
 from tqdm import tqdm
 
 from wambench.cli.eval import EXIT_INCOMPLETE, EXIT_INTERRUPTED
-from wambench.cli.options import parse_indices, policy_arguments
+from wambench.cli.options import CheckpointOption, PolicyArgOption, parse_indices, policy_arguments
 from wambench.cli.terminal import console as make_console
 from wambench.progress import progress_interval
 from wambench.results.record import EpisodeRecord
@@ -109,12 +109,8 @@ def collect(
     backend: Annotated[
         Literal["auto", "official", "embedded"], typer.Option(help="Official or embedded assets.")
     ] = "auto",
-    checkpoint: Annotated[
-        str | None, typer.Option(help="Passed to the policy as its argument `checkpoint`.")
-    ] = None,
-    policy_arg: Annotated[
-        list[str] | None, typer.Option(help="NAME=VALUE, passed to the policy; repeatable.")
-    ] = None,
+    checkpoint: CheckpointOption = None,
+    policy_arg: PolicyArgOption = None,
     workers: Annotated[
         int | None, typer.Option(help="Simulator processes [default: one per core].")
     ] = None,

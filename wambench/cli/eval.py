@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from wambench.cli.options import parse_assignments, parse_indices, policy_arguments
+from wambench.cli.options import (
+    CheckpointOption,
+    PolicyArgOption,
+    parse_assignments,
+    parse_indices,
+    policy_arguments,
+)
 from wambench.cli.terminal import console as make_console
 from wambench.errors import UsageError
 from wambench.runner.scheduler import Limits
@@ -40,12 +46,8 @@ def evaluate(
         Literal["auto", "official", "embedded"] | None,
         typer.Option(help="Official or embedded assets [default: auto]."),
     ] = None,
-    checkpoint: Annotated[
-        str | None, typer.Option(help="Passed to the policy as its argument `checkpoint`.")
-    ] = None,
-    policy_arg: Annotated[
-        list[str] | None, typer.Option(help="NAME=VALUE, passed to the policy; repeatable.")
-    ] = None,
+    checkpoint: CheckpointOption = None,
+    policy_arg: PolicyArgOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Run directory [default: runs/<policy>-<suite>-<time>].")
     ] = None,

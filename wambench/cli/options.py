@@ -1,12 +1,21 @@
-"""Parsing of option values shared by several commands."""
+"""Options shared by several commands, and the parsing of their values."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from wambench.errors import UsageError
+
+CheckpointOption = Annotated[
+    str | None, typer.Option(help="Passed to the policy as its argument `checkpoint`.")
+]
+PolicyArgOption = Annotated[
+    list[str] | None, typer.Option(help="NAME=VALUE, passed to the policy; repeatable.")
+]
 
 
 def parse_assignments(texts: Sequence[str], option: str = "--policy-arg") -> dict[str, Any]:

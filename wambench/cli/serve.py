@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from wambench import registry
-from wambench.cli.options import parse_mapping, policy_arguments
+from wambench.cli.options import CheckpointOption, PolicyArgOption, parse_mapping, policy_arguments
 from wambench.cli.terminal import console as make_console
 from wambench.errors import UsageError
 
@@ -31,12 +31,8 @@ def serve(
     backend: Annotated[
         Literal["auto", "official", "embedded"], typer.Option(help="Told to clients; see eval.")
     ] = "auto",
-    checkpoint: Annotated[
-        str | None, typer.Option(help="Passed to the policy as its argument `checkpoint`.")
-    ] = None,
-    policy_arg: Annotated[
-        list[str] | None, typer.Option(help="NAME=VALUE, passed to the policy; repeatable.")
-    ] = None,
+    checkpoint: CheckpointOption = None,
+    policy_arg: PolicyArgOption = None,
     mapping: Annotated[
         str | None,
         typer.Option(
