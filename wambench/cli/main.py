@@ -21,6 +21,7 @@ from wambench.cli import (
     report,
     serve,
     setup,
+    skills,
     status,
     train,
 )
@@ -37,6 +38,7 @@ app.command("eval")(eval.evaluate)
 app.command("serve")(serve.serve)
 app.command("collect")(collect.collect)
 app.add_typer(data.app, name="data")
+app.add_typer(skills.app, name="skills")
 app.command("train", cls=inputs.InputsCommand)(train.train)
 app.add_typer(inspect.app, name="inspect")
 app.command("list")(listing.list_)

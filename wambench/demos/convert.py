@@ -113,9 +113,7 @@ def to_lerobot(source: Hdf5Source, out: Path) -> None:
                 values[:, : column.width] = rows.reshape(info.length, column.width)
                 arrays[_extra(name)] = values
             if "observation.state" in features:
-                arrays["observation.state"] = np.stack(
-                    [source.agent_pos(demo, row) for row in range(info.length)]
-                )
+                arrays["observation.state"] = source.states(demo, 0, info.length)
             arrays["action"] = source.actions(demo, 0, info.length).astype(np.float32)
             attributes = dict(group.attrs)
             if place.lag:

@@ -109,6 +109,10 @@ class Source(Protocol):
         """(S,) proprioception before action `row`."""
         ...
 
+    def states(self, demo: int, start: int, stop: int) -> NDArray[np.float32]:
+        """(stop - start, S) proprioception before each action, read at once."""
+        ...
+
     def pixels(self, demo: int, camera: str, row: int) -> NDArray[np.uint8]:
         """(H, W, 3) picture before action `row`."""
         ...

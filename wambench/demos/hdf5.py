@@ -216,10 +216,15 @@ class Hdf5Source:
         return self._rows(demo, "executed_actions" if noisy else "actions", start, stop)
 
     def agent_pos(self, demo: int, row: int) -> NDArray[np.float32]:
-        """(S,) proprioception; in other people's files end effector and fingers, as LIBERO's."""
+        """(S,) proprioception before action `row`."""
+        state: NDArray[np.float32] = self.states(demo, row, row + 1)[0]
+        return state
+
+    def states(self, demo: int, start: int, stop: int) -> NDArray[np.float32]:
+        """(N, S) proprioception; in other people's files end effector and fingers, as LIBERO's."""
         obs = self.group(demo)["obs"]
         if "agent_pos" in obs:
-            values: NDArray[np.float32] = obs["agent_pos"][row]
+            values: NDArray[np.float32] = obs["agent_pos"][start:stop]
             return values
         missing = [name for name in ("ee_states", "gripper_states") if name not in obs]
         if missing:
@@ -227,8 +232,8 @@ class Hdf5Source:
                 f"{self.demos[demo].name} has no obs/{', obs/'.join(missing)}.",
                 "It was written without proprioception (--no-proprio).",
             )
-        parts = [obs["ee_states"][row], obs["gripper_states"][row]]
-        joined: NDArray[np.float32] = np.concatenate(parts).astype(np.float32)
+        parts = [obs[name][start:stop] for name in ("ee_states", "gripper_states")]
+        joined: NDArray[np.float32] = np.concatenate(parts, axis=1).astype(np.float32)
         return joined
 
     def pixels(self, demo: int, camera: str, row: int) -> NDArray[np.uint8]:

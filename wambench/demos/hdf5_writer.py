@@ -93,6 +93,68 @@ class DemoFile:
             group.file.copy(group, self._data, name=f"demo_{self._count}")
             self._note(int(group.attrs["num_samples"]))
 
+    def copy_rows(
+        self,
+        group: Any,
+        start: int,
+        stop: int,
+        attributes: Mapping[str, Any],
+        *,
+        lag: int = 0,
+    ) -> None:
+        """Adds rows `start` to `stop` of a demonstration of another file, as one that succeeds.
+
+        Pictures that are packed one by one are copied as they are, without unpacking them.
+
+        Args:
+            group: The demonstration.
+            start: First row.
+            stop: Row after the last one.
+            attributes: Attributes of what is added, beside those of the demonstration.
+            lag: Rows by which its observations were stored early; see `wambench.demos.hdf5`.
+        """
+        import h5py
+
+        with _explained(self._path):
+            target = self._data.create_group(f"demo_{self._count}")
+
+            def visit(name: str, item: Any) -> None:
+                if not isinstance(item, h5py.Dataset):
+                    return
+                late = 0 if name.startswith("obs/") or name == "robot_states" else lag
+                first, last = start + late, stop + late
+                if item.chunks == (1, *item.shape[1:]) and item.compression == "gzip":
+                    copied = target.create_dataset(
+                        name,
+                        (stop - start, *item.shape[1:]),
+                        item.dtype,
+                        chunks=item.chunks,
+                        compression="gzip",
+                        compression_opts=item.compression_opts,
+                        shuffle=item.shuffle,
+                        fletcher32=item.fletcher32,
+                    )
+                    rest = (0,) * (item.ndim - 1)
+                    for row in range(first, last):
+                        mask, packed = item.id.read_direct_chunk((row, *rest))
+                        copied.id.write_direct_chunk((row - first, *rest), packed, mask)
+                    return
+                values = item[first:last]
+                if name in ("rewards", "dones"):
+                    values[:] = 0
+                    values[-1] = 1
+                target.create_dataset(name, data=values)
+
+            group.visititems(visit)
+            for name, value in {**group.attrs, **attributes}.items():
+                target.attrs[name] = value
+            target.attrs["num_samples"] = stop - start
+            if "states" in target:
+                target.attrs["init_state"] = target["states"][0]
+            if ATTRIBUTE in target.attrs and ATTRIBUTE not in attributes:
+                del target.attrs[ATTRIBUTE]  # it is about the whole demonstration
+            self._note(stop - start)
+
     def _note(self, length: int) -> None:
         self._count += 1
         self._total += length

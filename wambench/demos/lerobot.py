@@ -156,9 +156,14 @@ class LeRobotSource:
 
     def agent_pos(self, demo: int, row: int) -> NDArray[np.float32]:
         """(S,) proprioception."""
-        values = self.feature(demo, self._one_of(_STATES, "state"), row, row + 1)
-        state: NDArray[np.float32] = values[0].astype(np.float32)
+        state: NDArray[np.float32] = self.states(demo, row, row + 1)[0]
         return state
+
+    def states(self, demo: int, start: int, stop: int) -> NDArray[np.float32]:
+        """(N, S) proprioception."""
+        values = self.feature(demo, self._one_of(_STATES, "state"), start, stop)
+        states: NDArray[np.float32] = values.astype(np.float32)
+        return states
 
     def pixels(self, demo: int, camera: str, row: int) -> NDArray[np.uint8]:
         """(H, W, 3) picture."""

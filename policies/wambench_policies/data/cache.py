@@ -121,7 +121,7 @@ class CachedSource:
 
         def read(demo: int) -> NDArray[Any]:
             length = self.demos[demo].length
-            return np.stack([self.source.agent_pos(demo, row) for row in range(length)])
+            return self.source.states(demo, 0, length)
 
         return self._array("state", (width,), np.dtype(np.float32), read)
 
