@@ -134,6 +134,17 @@ class BenchmarkEnv(gymnasium.Env[Obs, NDArray[np.float64]]):
         """(N,) state of the physics; the snapshot where an environment has nothing fuller."""
         return self.snapshot()
 
+    def restore_physics(self, state: NDArray[np.float64]) -> None:
+        """Continues from a `physics_state` of this episode, to the bit; optional.
+
+        Raises:
+            UsageError: This environment cannot.
+        """
+        raise UsageError(
+            f"{self.suite_spec.name} cannot go back to an earlier state of its physics.",
+            "What needs that, such as imagination=oracle, runs on the BFA and RoboCasa suites.",
+        )
+
     def demonstration_signals(self) -> dict[str, NDArray[Any]]:
         """Low-dimensional signals of the current step, by their path in a demonstration."""
         return {}
@@ -200,6 +211,20 @@ class BenchmarkEnv(gymnasium.Env[Obs, NDArray[np.float64]]):
         truncated = not success and self.steps_done >= self.task.max_steps
         self._ended = success or truncated
         return self._observe(), float(success), success, truncated, self._info(success, executed)
+
+    def go_back(self, state: NDArray[np.float64], steps_done: int) -> None:
+        """Continues the current episode from an earlier moment, its steps until then included.
+
+        Args:
+            state: A `physics_state` of this episode, of this or another environment of the task.
+            steps_done: Control steps that had been executed then.
+
+        Raises:
+            UsageError: This environment cannot.
+        """
+        self.restore_physics(state)
+        self.steps_done = steps_done
+        self._ended = False
 
     def render(self) -> NDArray[np.uint8]:
         """(H, W, 3) image of the first camera asked for, or of the suite's first camera."""

@@ -27,6 +27,7 @@ from wambench.runner.scheduler import Limits
 from wambench.runner.shard import Shard
 from wambench.runtimes import Interpreter, find_interpreter
 from wambench.stopping import DEFAULT_CONFIDENCE, Referee, baseline_run, make_rule
+from wambench.subgoals import check_subgoals
 
 
 class Progress(Protocol):
@@ -257,6 +258,8 @@ def build_checked_policy(reference: registry.Reference, suite: Suite, config: Ru
         )
     tasks = suite.tasks()
     chosen = range(len(tasks)) if config.tasks is None else config.tasks
+    if policy.needs.subgoals:
+        check_subgoals(suite.spec, [tasks[index] for index in chosen])
     try:
         policy.check([tasks[index] for index in chosen])
     except WambenchError:

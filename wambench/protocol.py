@@ -22,7 +22,7 @@ Non-obvious behaviours
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
@@ -151,11 +151,41 @@ class Needs:
         image_size: (height, width) in pixels.
         privileged: Run the policy inside the simulator's process with `Observation.env` set. For
             scripted experts and oracles only; such results are marked in every table.
+        subgoals: Control steps p between the pictures of a demonstration that it is shown as
+            subgoals (`Observation.subgoals`); 0 for none. See `wambench.subgoals`.
     """
 
     cameras: tuple[str, ...] = ()
     image_size: tuple[int, int] = (256, 256)
     privileged: bool = False
+    subgoals: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Subgoals:
+    """What a demonstration of the same episode looks like every p control steps, and at its end.
+
+    Attributes:
+        every: p.
+        steps: (G,) control steps of the demonstration at which it looks so, ascending; the last is
+            its end, the goal.
+        pixels: Camera name to (G, H, W, 3) uint8, as the policy's own pictures.
+        agent_pos: (G, S) float32 proprioception.
+        digest: SHA-256 over all of these.
+    """
+
+    every: int
+    steps: tuple[int, ...]
+    pixels: dict[str, NDArray[np.uint8]]
+    agent_pos: NDArray[np.float32]
+    digest: str
+
+    def pursued(self, step: int) -> int:
+        """Index of the subgoal to be reached p steps after `step` executed ones.
+
+        Each is pursued for p steps; the last one from then on.
+        """
+        return min(step // self.every, len(self.steps) - 1)
 
 
 @dataclass(slots=True)
@@ -169,6 +199,9 @@ class Observation:
         agent_pos: (S,) float32 proprioception, named by `SuiteSpec.state_names`.
         rng: Generator that depends on (episode seed, step) only.
         env: The simulator itself, for privileged policies; None for all others.
+        subgoals: Where `Needs.subgoals` asks for them.
+        alive: To be called now and then by a privileged policy that thinks for minutes: a worker
+            from which nothing is heard is taken to hang.
     """
 
     episode: Episode
@@ -177,6 +210,8 @@ class Observation:
     agent_pos: NDArray[np.float32]
     rng: np.random.Generator
     env: BenchmarkEnv | None = None
+    subgoals: Subgoals | None = None
+    alive: Callable[[], None] = lambda: None
 
     @property
     def instruction(self) -> str:
@@ -236,6 +271,24 @@ class Policy:
             (B, H, A) actions in the suite's units.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement act().")
+
+    def measure(self, last: Observation) -> Mapping[str, float]:
+        """What the policy measured in an episode that has just ended, by name; may be left out.
+
+        Recorded beside the environment's metrics, and averaged in tables as they are. It must not
+        depend on what else ran; what does, such as milliseconds, belongs into `decisions`.
+
+        Args:
+            last: What is seen after the last action.
+        """
+        return {}
+
+    def decisions(self, episode: Episode) -> Mapping[str, NDArray[Any]]:
+        """How the policy came to its actions in an episode that has just ended; may be left out.
+
+        Arrays of numbers or of text by name, written to `decisions/` in the run directory.
+        """
+        return {}
 
     def finish(self, episodes: Sequence[Episode]) -> None:
         """Episodes have ended; drop what was kept for them."""

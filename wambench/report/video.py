@@ -51,9 +51,14 @@ class VideoRequest:
         return self.mode == "all" or (self.mode == "failures" and not success)
 
 
+def episode_name(episode: Episode) -> str:
+    """What an episode's files in a run directory are called; the same for every attempt."""
+    return f"{episode.suite}-task{episode.task:02d}-trial{episode.trial:03d}"
+
+
 def video_name(episode: Episode) -> str:
-    """File name of an episode's video; the same for every attempt."""
-    return f"{episode.suite}-task{episode.task:02d}-trial{episode.trial:03d}.mp4"
+    """File name of an episode's video."""
+    return f"{episode_name(episode)}.mp4"
 
 
 def write_episode_video(

@@ -14,6 +14,7 @@ from typing import Any
 import wambench
 from wambench.protocol import Policy
 from wambench.registry import Reference
+from wambench.subgoals import expert_identity
 
 _NOT_DECISIVE = ("training", "log")
 """Folders of a checkpoint (see docs/training.md) that do not decide what a policy does."""
@@ -51,6 +52,8 @@ def harness_provenance(
     if checkpoint is not None and Path(str(checkpoint)).exists():
         facts["policy"] |= {"checkpoint_sha256": checkpoint_digest(Path(checkpoint))}
     facts["policy"] |= dict(getattr(built, "provenance", {}))
+    if built.needs.subgoals:
+        facts["policy"] |= {"subgoals_from": expert_identity()}
     return facts
 
 

@@ -54,6 +54,7 @@ class Execution(BaseModel):
         policy_calls: How often the policy was asked; 0 where it lives in the worker.
         video: File name within `videos/`.
         video_error: Why there is no video although one was asked for.
+        decisions: File name within `decisions/`, where the policy said how it decided.
         seconds: Wall time by kind.
     """
 
@@ -66,6 +67,7 @@ class Execution(BaseModel):
     policy_calls: int = 0
     video: str | None = None
     video_error: str = ""
+    decisions: str | None = None
     seconds: Seconds = Seconds()
 
 
@@ -78,10 +80,11 @@ class EpisodeRecord(BaseModel):
         steps: Control steps executed; 0 where the outcome is an error.
         final_state: Digest of the simulator's final state.
         actions: Digest of all executed actions.
-        metrics: What the environment measured beside success, by name; empty where it says nothing
-            and where the outcome is an error.
+        metrics: What the environment and the policy measured beside success, by name; empty where
+            they say nothing and where the outcome is an error.
         meta: The suite's own description of the episode's start, from which it can be replayed;
-            empty where it has none and where the outcome is an error.
+            empty where it has none and where the outcome is an error. `subgoals` in it are the
+            steps and the digest of what the policy was shown as such.
         error: One line that says what went wrong, for error outcomes.
         execution: Everything that may differ between identical runs.
     """

@@ -33,7 +33,7 @@ class Here:
         policy: The policy, checked.
         interpreter: Where the suite's workers run.
         video: Which episodes to film.
-        videos: Folder for videos.
+        videos: Folder for videos; policies' decisions go to `decisions` beside it.
         logs: Folder for the output of workers and the tracebacks of the policy.
         workers: How many workers.
         limits: Retries, watchdog, batch size.
@@ -79,6 +79,7 @@ class Here:
             policy=asdict(self.reference),
             policy_arguments=self.config.policy_arguments,
             video=asdict(video),
+            decisions=str(self.videos.absolute().with_name("decisions")),
         )
         unpinned = dict(self.interpreter.unpinned)
         targets = (self.reference.target,)

@@ -17,6 +17,7 @@ from typing import Any
 from wambench.protocol import Needs
 from wambench.runner.transport import Channel, PixelBuffer
 from wambench.runtimes import ALLOW_UNPINNED, Interpreter, worker_path
+from wambench.subgoals import needed_targets
 
 _THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LP_NUM_THREADS")
 """One thread per worker: several workers share the cores, and sums of a fixed order repeat."""
@@ -34,6 +35,7 @@ class WorkerSetup:
         policy_arguments: Its arguments.
         video: Fields of a `VideoRequest`.
         recording: Fields of a `RecordingRequest`; empty where nothing is recorded.
+        decisions: Folder for what policies say of their decisions; empty where it is not kept.
     """
 
     suite: str
@@ -43,6 +45,7 @@ class WorkerSetup:
     policy_arguments: Mapping[str, Any]
     video: Mapping[str, Any]
     recording: Mapping[str, Any] = field(default_factory=dict)
+    decisions: str = ""
 
     def message(self) -> dict[str, Any]:
         """The set-up message."""
@@ -54,11 +57,13 @@ class WorkerSetup:
                 "cameras": list(self.needs.cameras),
                 "image_size": list(self.needs.image_size),
                 "privileged": self.needs.privileged,
+                "subgoals": self.needs.subgoals,
             },
             "policy": dict(self.policy),
             "policy_arguments": dict(self.policy_arguments),
             "video": dict(self.video),
             "recording": dict(self.recording),
+            "decisions": self.decisions,
         }
 
 
@@ -163,10 +168,16 @@ class WorkerPool:
         self._path = ""
         if interpreter.provisioned:
             self._links = tempfile.TemporaryDirectory(prefix="wambench-")
-            self._path = worker_path(Path(self._links.name), (setup.suite, *extra_targets))
+            targets = (setup.suite, *extra_targets, *needed_targets(setup.needs))
+            self._path = worker_path(Path(self._links.name), targets)
         self.workers: list[WorkerProcess] = []
         for number in range(size):
             self.workers.append(self._start(number))
+
+    @property
+    def decisions(self) -> str:
+        """Folder for what policies say of their decisions; empty where it is not kept."""
+        return self._setup.decisions
 
     def _start(self, number: int) -> WorkerProcess:
         log = self._logs / f"worker-{number}.log"

@@ -218,20 +218,22 @@ class ReplicaActor:
         """What is new.
 
         Returns:
-            Messages; videos that they speak of, by name; the exit code once the process has ended,
-            and then the ends of its logs by name.
+            Messages; videos and decisions that they speak of, by folder and name; the exit code
+            once the process has ended, and then the ends of its logs by name.
         """
         code = self._process.poll()
         messages = self._inbox.receive()
-        videos = {}
+        files = {}
         for message in messages:
-            if name := message.get("record", {}).get("execution", {}).get("video"):
-                videos[name] = (self._folder / "videos" / name).read_bytes()
+            execution = message.get("record", {}).get("execution", {})
+            for kind, folder in (("video", "videos"), ("decisions", "decisions")):
+                if name := execution.get(kind):
+                    files[f"{folder}/{name}"] = (self._folder / folder / name).read_bytes()
         logs = {}
         if code is not None:
             for file in self._folder.glob("*.log"):
                 logs[file.name] = file.read_bytes()[-_LOG_BYTES:]
-        return messages, videos, code, logs
+        return messages, files, code, logs
 
     def close(self) -> None:
         """Ends the process; its workers end with it."""
@@ -273,15 +275,17 @@ class _Remote:
             self._look_for_room()
             return
         try:
-            messages, videos, code, logs = self._ray.get(self._asked)
+            messages, files, code, logs = self._ray.get(self._asked)
         except self._ray.exceptions.RayError as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             self._how = f"was lost: {' '.join(lines)[:300]}"
             return
         self._asked = None
         self._placed = True
-        for name, data in videos.items():
-            (self._folder.parents[1] / "videos" / name).write_bytes(data)
+        for name, data in files.items():
+            file = self._folder.parents[1] / name
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(data)
         self._messages += messages
         if code is not None:
             for name, data in logs.items():

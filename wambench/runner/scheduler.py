@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 
 from wambench.errors import PolicyContractError, PolicyError, WambenchError
 from wambench.manifest import by_task
-from wambench.protocol import Episode, Observation, Outcome, Policy, episode_rng
+from wambench.protocol import Episode, Observation, Outcome, Policy, Subgoals, episode_rng
 from wambench.results.record import EpisodeRecord, Execution, Seconds
+from wambench.runner.conclusion import keep_decisions, measured
 from wambench.runner.pool import WorkerPool, WorkerProcess
 from wambench.runner.transport import Disconnected
 from wambench.runner.worker import checked_chunks
@@ -59,6 +60,7 @@ class _Attempt:
     started_at: float
     policy_seconds: float = 0.0
     policy_calls: int = 0
+    subgoals: Subgoals | None = None
 
 
 class _Queue:
@@ -200,13 +202,9 @@ class Scheduler:
                 self._on_provenance(message["provenance"])
             case "observation":
                 attempt = self._current[worker]
-                self._waiting[worker] = Observation(
-                    attempt.episode,
-                    message["step"],
-                    worker.pixels.read(),
-                    message["agent_pos"],
-                    episode_rng(attempt.episode.seed, message["step"]),
-                )
+                if shown := message.get("subgoals"):
+                    attempt.subgoals = Subgoals(**shown | {"steps": tuple(shown["steps"])})
+                self._waiting[worker] = self._seen(worker, message["step"], message["agent_pos"])
             case "ended":
                 self._ended(worker, message)
             case "failed":
@@ -215,6 +213,18 @@ class Scheduler:
                 pass
             case other:
                 raise AssertionError(f"unknown message {other!r} from a worker")
+
+    def _seen(self, worker: WorkerProcess, step: int, agent_pos: NDArray[Any]) -> Observation:
+        """What a worker shows now."""
+        attempt = self._current[worker]
+        return Observation(
+            attempt.episode,
+            step,
+            worker.pixels.read(),
+            agent_pos,
+            episode_rng(attempt.episode.seed, step),
+            subgoals=attempt.subgoals,
+        )
 
     def _replace_silent(self) -> None:
         """The watchdog: replaces workers that owe a message and have not sent any for long."""
@@ -233,13 +243,26 @@ class Scheduler:
 
     def _ended(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
         attempt = self._current[worker]
+        metrics, decisions = message["metrics"], message["decisions"]
+        if not self._policy.needs.privileged:
+            started = time.perf_counter()
+            last = self._seen(worker, message["steps"], message["agent_pos"])
+            try:
+                metrics = measured(self._policy, last, metrics)
+                decisions = keep_decisions(self._policy, last, self._pool.decisions)
+            except PolicyContractError:
+                raise
+            except Exception as error:
+                raise self._blamed("measure", error, PolicyContractError) from error
+            attempt.policy_seconds += time.perf_counter() - started
         self._record(
             worker,
             "success" if message["success"] else "failure",
             steps=message["steps"],
             final_state=message["final_state"],
             actions=message["actions"],
-            metrics=message["metrics"],
+            metrics=metrics,
+            decisions=decisions,
             meta=message["meta"],
             seconds=self._split(attempt, message["seconds"]),
             video=message["video"],
@@ -293,6 +316,7 @@ class Scheduler:
         seconds: Seconds,
         video: str | None = None,
         video_error: str = "",
+        decisions: str | None = None,
         **fields: Any,
     ) -> None:
         attempt = self._current[worker]
@@ -307,6 +331,7 @@ class Scheduler:
                 policy_calls=attempt.policy_calls,
                 video=video,
                 video_error=video_error,
+                decisions=decisions,
                 seconds=seconds,
             ),
             **fields,

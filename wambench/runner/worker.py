@@ -19,6 +19,7 @@ import socket
 import sys
 import time
 import traceback
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -36,9 +37,19 @@ from wambench.errors import (
     UsageError,
     WambenchError,
 )
-from wambench.protocol import Episode, Needs, Observation, Policy, Suite, episode_rng
+from wambench.protocol import (
+    Episode,
+    Needs,
+    Observation,
+    Policy,
+    Subgoals,
+    Suite,
+    episode_rng,
+)
 from wambench.report.video import VideoRequest, write_episode_video
+from wambench.runner.conclusion import keep_decisions, measured
 from wambench.runner.transport import Channel, Disconnected, PixelBuffer
+from wambench.subgoals import Demonstrator
 
 PROGRESS_EVERY_S = 5.0
 
@@ -59,7 +70,10 @@ class Worker:
         started = time.perf_counter()
         needs = setup["needs"]
         self._needs = Needs(
-            tuple(needs["cameras"]), tuple(needs["image_size"]), needs["privileged"]
+            tuple(needs["cameras"]),
+            tuple(needs["image_size"]),
+            needs["privileged"],
+            needs["subgoals"],
         )
         self._pixels = PixelBuffer(self._needs, pixels_fd)
         self._suite: Suite = registry.load_target(setup["suite"])(setup["backend"])
@@ -70,6 +84,11 @@ class Worker:
         if setup["recording"]:
             request = RecordingRequest.from_message(setup["recording"])
             self._recorder = Recorder(request, self._suite.spec, provenance, self._alive)
+        self._demonstrator: Demonstrator | None = None
+        if self._needs.subgoals:
+            self._demonstrator = Demonstrator(self._suite, self._needs, provenance, self._alive)
+        self._subgoals: Subgoals | None = None
+        self._decisions: str = setup["decisions"]
         self._policy: Policy | None = None
         if self._needs.privileged:
             reference = registry.Reference(**setup["policy"])
@@ -115,6 +134,9 @@ class Worker:
         self._snapshots = []
         watched = self._video.mode != "none" or self._recorder is not None
         env.on_control_step = self._record if watched else None
+        demonstrating = time.perf_counter()
+        self._subgoals = self._demonstrator.subgoals(episode) if self._demonstrator else None
+        demonstrating = time.perf_counter() - demonstrating
         obs, _ = env.reset(seed=episode.seed, options={"init_state": episode.init_state})
         if self._recorder is not None:
             self._recorder.begin(env, episode)
@@ -133,11 +155,19 @@ class Worker:
             actions_digest.update(np.ascontiguousarray(chunk[: info["steps"]]).tobytes())
             steps += info["steps"]
             ended = success or truncated
-        if self._policy is not None:
+        decisions = None
+        metrics = {name: float(value) for name, value in env.metrics().items()}
+        if self._policy is None:
+            self._pixels.write(obs["pixels"])  # for the policy's own measures
+        else:
+            thinking = time.perf_counter()
+            last = self._observation(episode, steps, obs)
+            metrics = measured(self._policy, last, metrics)
+            decisions = keep_decisions(self._policy, last, self._decisions)
             self._policy.finish([episode])
+            self._policy_seconds += time.perf_counter() - thinking
         seconds = {kind: env.seconds[kind] - before[kind] for kind in env.seconds}
         final_state = hashlib.sha256(env.snapshot().tobytes()).hexdigest()[:16]
-        metrics = {name: float(value) for name, value in env.metrics().items()}
         filming = time.perf_counter()
         video, video_error = self._film(env, episode, success)
         if self._recorder is not None:
@@ -148,13 +178,15 @@ class Worker:
             "steps": steps,
             "final_state": final_state,
             "actions": actions_digest.hexdigest()[:16],
+            "agent_pos": obs["agent_pos"],
             "metrics": metrics,
-            "meta": env.episode_meta(),
+            "decisions": decisions,
+            "meta": env.episode_meta() | self._shown_subgoals(),
             "video": video,
             "video_error": video_error,
             "seconds": seconds
             | {
-                "building": building,
+                "building": building + demonstrating,
                 "policy": self._policy_seconds,
                 "video": time.perf_counter() - filming,
             },
@@ -164,21 +196,17 @@ class Worker:
         """Asks the policy, wherever it lives, for the actions to execute next."""
         if self._policy is None:
             self._pixels.write(obs["pixels"])
-            self._channel.send({"type": "observation", "step": step, "agent_pos": obs["agent_pos"]})
+            message = {"type": "observation", "step": step, "agent_pos": obs["agent_pos"]}
+            if step == 0 and self._subgoals is not None:
+                message["subgoals"] = asdict(self._subgoals)
+            self._channel.send(message)
             answer = self._channel.receive()
             if answer["type"] == "abandon":
                 raise _Abandoned
             actions: NDArray[np.float64] = answer["actions"]
             return actions
         started = time.perf_counter()
-        observation = Observation(
-            episode,
-            step,
-            obs["pixels"],
-            obs["agent_pos"],
-            episode_rng(episode.seed, step),
-            self._env,
-        )
+        observation = self._observation(episode, step, obs)
         try:
             chunk = np.asarray(self._policy.act([observation]))
         except WambenchError:
@@ -194,6 +222,28 @@ class Worker:
         if isinstance(checked, PolicyError):
             raise checked
         return checked
+
+    def _observation(self, episode: Episode, step: int, obs: Obs) -> Observation:
+        """What a policy in this process is given."""
+        return Observation(
+            episode,
+            step,
+            obs["pixels"],
+            obs["agent_pos"],
+            episode_rng(episode.seed, step),
+            self._env,
+            self._subgoals,
+            self._alive,
+        )
+
+    def _shown_subgoals(self) -> dict[str, Any]:
+        """What a record says of them."""
+        if self._subgoals is None:
+            return {}
+        shown = self._subgoals
+        return {
+            "subgoals": {"every": shown.every, "steps": list(shown.steps), "sha256": shown.digest}
+        }
 
     def _alive(self) -> None:
         """Tells the scheduler, now and then, that something is being done."""
