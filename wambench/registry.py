@@ -1,4 +1,4 @@
-"""Finds policies, suites, trainers, inspectors and network protocols by entry point.
+"""Finds policies, suites, trainers, inspectors, network protocols, world models by entry point.
 
 A package offers any of them by an entry point in its own `pyproject.toml`:
 
@@ -16,6 +16,9 @@ A package offers any of them by an entry point in its own `pyproject.toml`:
 
     [project.entry-points."wambench.protocols"]
     my_protocol = "my_package.wire:MyProtocol"    # a class without arguments
+
+    [project.entry-points."wambench.world_models"]
+    my_model = "my_package.world:load"            # load(spec, checkpoint=..., device=...)
 
 What wambench ships is registered in exactly this way. All but suites may also be named by file:
 `path/to/file.py:Class`.
@@ -46,6 +49,7 @@ SUITES = "wambench.suites"
 TRAINERS = "wambench.trainers"
 INSPECTORS = "wambench.inspectors"
 PROTOCOLS = "wambench.protocols"
+WORLD_MODELS = "wambench.world_models"
 
 _PLURALS = {
     "policy": "policies",
@@ -138,6 +142,11 @@ def _in_file(kind: str, name: str) -> Reference | None:
     return Reference(name, f"{file}:{attribute}")
 
 
+def find_world_model(name: str) -> Reference:
+    """Finds a world model by entry-point name or by `path/to/file.py:Class`."""
+    return _in_file("world model", name) or _find(WORLD_MODELS, "world model", name)
+
+
 def find_suite(name: str) -> Reference:
     """Finds a suite by entry-point name."""
     return _find(SUITES, "suite", name)
@@ -153,7 +162,11 @@ def _find(group: str, kind: str, name: str) -> Reference:
             )
         return known[name][0]
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    listed = f"See `wambench list {_PLURALS[kind]}`."
+    listed = (
+        f"See `wambench list {_PLURALS[kind]}`."
+        if kind in _PLURALS
+        else f"Installed: {', '.join(known) or 'none'}."
+    )
     hint = f"Did you mean {' or '.join(near)}?" if near else listed
     raise UsageError(f"There is no {kind} named {name!r}.", hint)
 
@@ -319,7 +332,27 @@ def build_policy(reference: Reference, spec: SuiteSpec, arguments: Mapping[str, 
     return policy
 
 
-def _check_arguments(name: str, factory: Any, arguments: Mapping[str, Any]) -> None:
+def build_world_model(reference: Reference, spec: SuiteSpec, arguments: Mapping[str, Any]) -> Any:
+    """Builds a world model as `factory(spec, **arguments)`; whoever plans with it checks it.
+
+    Raises:
+        UsageError: An argument it does not take, or it cannot be imported or built.
+    """
+    try:
+        factory = load_target(reference.target)
+        _check_arguments(reference.name, factory, arguments, "World model")
+        return factory(spec, **arguments)
+    except WambenchError:
+        raise
+    except Exception as error:
+        raise build_failure(
+            "World model", reference.name, error, "Check its arguments and checkpoint"
+        ) from error
+
+
+def _check_arguments(
+    name: str, factory: Any, arguments: Mapping[str, Any], kind: str = "Policy"
+) -> None:
     parameters = inspect.signature(factory).parameters
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
         return
@@ -329,7 +362,7 @@ def _check_arguments(name: str, factory: Any, arguments: Mapping[str, Any]) -> N
             near = difflib.get_close_matches(argument, accepted, n=2, cutoff=0.5)
             known = ", ".join(accepted) or "none"
             hint = f"Did you mean {' or '.join(near)}?" if near else f"It takes: {known}."
-            raise UsageError(f"Policy {name} takes no argument {argument!r}.", hint)
+            raise UsageError(f"{kind} {name} takes no argument {argument!r}.", hint)
 
 
 def _check_policy(name: str, policy: Policy) -> None:

@@ -51,13 +51,14 @@ class FlowBC(Observer):
             batch: As for `observe`, with `control_hz` and `embodiment`, and `state` where
                 `proprio` is on.
             noise: (B, K, A) standard normal, drawn by the caller for each episode from that
-                episode's own generator; K at least the actions of the horizon.
+                episode's own generator; K at least the actions of the horizon. Or (B, R, K, A) for
+                R samples each, which share what is seen and read.
 
         Returns:
             (B, K, A) normalised actions, zero beyond each sample's horizon.
         """
         config = self.config
-        valid = horizon_mask(batch["control_hz"], noise.shape[1], config.tau, config.rounding)
+        valid = horizon_mask(batch["control_hz"], noise.shape[-2], config.tau, config.rounding)
         return self.expert.sample(batch, self.context(batch), noise, valid, config.denoise_steps)
 
 

@@ -155,6 +155,12 @@ class CheckpointPolicy(Policy):
 
     def _chunks(self, batch: Sequence[Observation]) -> NDArray[np.float32]:
         """(B, H, A) normalised chunks, computed together."""
+        found = self.predict(self.inputs(batch), batch)
+        chunks: NDArray[np.float32] = found.float().cpu().numpy()
+        return chunks
+
+    def inputs(self, batch: Sequence[Observation]) -> dict[str, Any]:
+        """Observations as the network takes them: a training batch without what is to be told."""
         import torch
 
         from wambench_policies.data.cache import resize
@@ -172,8 +178,7 @@ class CheckpointPolicy(Policy):
         }
         inputs: dict[str, Any] = {name: tensor.to(self._device) for name, tensor in tensors.items()}
         inputs["instruction"] = [seen.instruction for seen in batch]
-        chunks: NDArray[np.float32] = self.predict(inputs, batch).float().cpu().numpy()
-        return chunks
+        return inputs
 
 
 class FlowPolicy(CheckpointPolicy):
@@ -213,3 +218,15 @@ class FlowPolicy(CheckpointPolicy):
         noise = np.stack([seen.rng.standard_normal(shape, np.float32) for seen in batch])
         chunks: Tensor = self.model.predict(inputs, torch.from_numpy(noise).to(self._device))
         return chunks
+
+    def samples(self, seen: Observation, count: int) -> NDArray[np.floating[Any]]:
+        """(count, H, A) chunks that the policy might answer, in the suite's units.
+
+        They share one look: the flow starts from `count` draws of the observation's own generator.
+        """
+        import torch
+
+        shape = (1, count, self.horizon, self.spec.action_dim)
+        noise = torch.from_numpy(seen.rng.standard_normal(shape, np.float32)).to(self._device)
+        chunks: Tensor = self.model.predict(self.inputs([seen]), noise)[0]
+        return self.embodiment.action.restore(chunks.float().cpu().numpy())

@@ -95,7 +95,8 @@ class LaWAM(Observer):
             batch: As for `observe`, with `control_hz` and `embodiment`, and `state` where
                 `proprio` is on.
             noise: (B, K, A) standard normal, drawn by the caller for each episode from that
-                episode's own generator; K at least the actions of the horizon.
+                episode's own generator; K at least the actions of the horizon. Or (B, R, K, A) for
+                R samples each, which share what is seen and read.
 
         Returns:
             (B, K, A) normalised actions, zero beyond each sample's horizon.
@@ -106,7 +107,7 @@ class LaWAM(Observer):
     def act(self, batch: Mapping[str, Any], imagined: Imagined, noise: Tensor) -> Tensor:
         """`predict` with what was imagined before, or with a subgoal put in its place."""
         config = self.config
-        valid = horizon_mask(batch["control_hz"], noise.shape[1], config.tau, config.rounding)
+        valid = horizon_mask(batch["control_hz"], noise.shape[-2], config.tau, config.rounding)
         return self.expert.sample(batch, self.context(imagined), noise, valid, config.denoise_steps)
 
     def action_loss(

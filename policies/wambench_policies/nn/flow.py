@@ -98,13 +98,13 @@ def integrate(velocity: Callable[[Tensor, Tensor], Tensor], noise: Tensor, steps
     """Follows the velocity from time 0 to 1 in Euler steps of equal length.
 
     Args:
-        velocity: Gives (B, K, A) at the points (B, K, A) and times (B,).
-        noise: (B, K, A) where to start. It is given, not drawn, so that a policy can draw it for
+        velocity: Gives (B, ..., A) at the points (B, ..., A) and times (B,).
+        noise: (B, ..., A) where to start. It is given, not drawn, so that a policy can draw it for
             each episode from that episode's generator.
         steps: Number of steps.
 
     Returns:
-        (B, K, A) at time 1.
+        (B, ..., A) at time 1.
     """
     if steps < 1:
         raise UsageError(f"Flow is integrated in at least 1 step, got {steps}.")

@@ -197,21 +197,23 @@ class ActionExpert(nn.Module):
         Args:
             batch: With `control_hz`, `embodiment`, and `state` where the expert looks at it.
             context: What its samples see and read.
-            noise: (B, K, A) where to start.
+            noise: (B, K, A) where to start; or (B, R, K, A), R starts that share a context.
             valid: (B, K) which actions there are.
             steps: Euler steps.
 
         Returns:
-            (B, K, A) normalised actions, zero where there are none.
+            Normalised actions of the shape of `noise`, zero where there are none.
         """
+        if noise.dim() == 3:
+            return self.sample(batch, context, noise.unsqueeze(1), valid, steps).squeeze(1)
         chunk = self._chunk(batch, valid)
 
         def velocity(points: Tensor, time: Tensor) -> Tensor:
-            bucket = time_bucket(time).unsqueeze(1)
-            return self(points.unsqueeze(1), bucket, context, chunk).squeeze(1)
+            bucket = time_bucket(time).unsqueeze(1).expand(-1, points.shape[1])
+            return self(points, bucket, context, chunk)
 
         actions = integrate(velocity, noise.float(), steps)
-        return actions.masked_fill(~valid.unsqueeze(-1), 0.0)
+        return actions.masked_fill(~valid[:, None, :, None], 0.0)
 
     def forward(
         self,

@@ -1,0 +1,1 @@
+"""Planning with world models: propose, imagine, score, select."""
