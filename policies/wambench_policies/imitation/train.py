@@ -19,6 +19,7 @@ from wambench_policies.training.encoders import ENCODER_INPUT, encoder_source, l
 
 if TYPE_CHECKING:
     from wambench_policies.data.windows import TrainingData
+    from wambench_policies.vla.config import VLARun
 
 SHIPPED = Path(__file__).parent / "checkpoints"
 """Checkpoints in the package, each in a folder of its method's name."""
@@ -41,7 +42,7 @@ class FlowBCTrainer:
         from wambench_policies.imitation.flow_bc import FlowBCObjective
 
         about = "LaWAM's policy without a world model: a flow over chunks of actions."
-        return _train(request, "flow_bc", about, FlowBCRun, FlowBCObjective)
+        return train_policy(request, "flow_bc", about, FlowBCRun, FlowBCObjective)
 
 
 class ACTTrainer:
@@ -61,16 +62,25 @@ class ACTTrainer:
         from wambench_policies.imitation.act import ACTObjective
 
         about = "Behaviour cloning with action chunking after ACT, on LaWAM's encoder and backbone."
-        return _train(request, "act", about, ACTRun, ACTObjective)
+        return train_policy(request, "act", about, ACTRun, ACTObjective)
 
 
-def _train(
+def train_policy(
     request: TrainRequest,
     method: str,
     about: str,
-    kind: type[FlowBCRun] | type[ACTRun],
+    kind: type[FlowBCRun] | type[ACTRun] | type[VLARun],
     objective_of: Callable[[Any], Any],
 ) -> TrainResult:
+    """Trains a policy network that looks through a frozen encoder.
+
+    Args:
+        request: What the user asked for.
+        method: Name of the method, as checkpoints have it.
+        about: What it is, for the model card.
+        kind: Its configuration.
+        objective_of: Makes what is trained of a configuration.
+    """
     from wambench_policies.training.run import resolve, run_training
 
     config = resolve(kind, request)
