@@ -290,6 +290,18 @@ class Policy:
         """
         return {}
 
+    def doing(self, episode: Episode) -> str:
+        """The skill that the last answered actions of an episode belong to, for recordings.
+
+        A scripted policy knows which step of its plan it is at; `wambench collect` keeps that
+        beside the actions of privileged policies, and `wambench skills score` measures against it.
+
+        Returns:
+            A name for people, different for every step of a plan; empty where there is none. May
+            be left out by policies that do not say.
+        """
+        return ""
+
     def finish(self, episodes: Sequence[Episode]) -> None:
         """Episodes have ended; drop what was kept for them."""
 

@@ -45,9 +45,10 @@ def test_closure_is_measured_from_the_first_width_or_from_the_widest() -> None:
 
 
 def test_a_command_holds_until_the_opposite_one_and_shaping_the_hand_is_no_contact() -> None:
-    command = [0] * 5 + [1] * 4 + [0] * 1 + [-1] * 5 + [1] * 2 + [0] * 18 + [-1] * 5
+    shaped = [0] * 5 + [1] * 4 + [0] * 11  # told to close for 0.2 s, then to keep
+    command = shaped + [1] * 10 + [0] * 5 + [-1] * 5 + shaped
     found = cycles(gripper([0.08] * len(command), command), Rule("command"))
-    assert found == [Cycle(0, 15, 35, 39)]
+    assert found == [Cycle(0, 20, 35, 59)]
 
 
 def test_short_contacts_are_none_and_short_gaps_do_not_end_one() -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from tqdm import tqdm
 
+from wambench.cli.collect import DemoBar
+from wambench.cli.eval import EXIT_INTERRUPTED
 from wambench.cli.options import parse_indices
 from wambench.cli.terminal import console as make_console
 from wambench.errors import UsageError
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from wambench.skills.decompose import Options, Splitter
     from wambench.skills.rates import SyncRate
+    from wambench.skills.score import Estimate, Score
 
 app = typer.Typer(
     help="Cuts demonstrations into skills with a prompt each, measures the cuts, shows them.",
@@ -203,3 +206,202 @@ def _rates_table(rates: list[SyncRate]) -> Table:
             "; ".join(f"{count}: {reason}" for reason, count in rate.why_not[:3]),
         )
     return table
+
+
+@app.command("label")
+def label_(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="File to write, JSON lines.")],
+    per_task: Annotated[
+        int | None, typer.Option(min=1, help="Most demonstrations of each task [default: all].")
+    ] = None,
+    tasks: TasksOption = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Simulator processes [default: one per core].")
+    ] = None,
+) -> None:
+    """Asks the expert where its skills began, for data that was collected before it was asked.
+
+    It is run again on the same episodes; what it says is used where it acts as recorded, to the
+    bit. New collections have this in their files.
+    """
+    from wambench.demos.dataset import open_source
+    from wambench.evaluate import Execution
+    from wambench.skills.clips import chosen_demos
+    from wambench.skills.labels import first_per_task, relabel
+
+    source = open_source(data)
+    demos = chosen_demos(source, None if tasks is None else parse_indices(tasks))
+    console = make_console()
+    bar = DemoBar(console, "failures")
+    try:
+        execution = Execution(workers=workers, progress=bar)
+        done = relabel(source, first_per_task(source, demos, per_task), out, execution)
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    finally:
+        bar.close()
+    console.print(
+        f"{done.same} demonstrations were repeated to the bit, {done.differing} were not; "
+        f"{done.same - done.silent} are labelled in {out}",
+        soft_wrap=True,
+    )
+
+
+@app.command("score")
+def score_(
+    data: Data,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="File of `wambench skills label` [default: what the data holds]."),
+    ] = None,
+    rule: RuleOption = "closure",
+    threshold: ThresholdOption = 0.05,
+    reference: ReferenceOption = "first",
+    min_contact: ContactOption = 0.5,
+    min_release: ReleaseOption = 0.25,
+    no_cycle: NoCycleOption = "discard",
+    llm: LLMOption = None,
+    llm_model: LLMModelOption = None,
+    llm_key: LLMKeyOption = "OPENAI_API_KEY",
+    tolerance: Annotated[
+        str, typer.Option(help="How far a cut may be from a boundary, in s, separated by commas.")
+    ] = "0.25,0.5,1",
+    tasks: TasksOption = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File for all numbers, JSON [default: none].")
+    ] = None,
+) -> None:
+    """Measures synchronisation, and the cuts against where the expert's skills really begin."""
+    import json
+
+    from wambench.demos.dataset import open_source
+    from wambench.skills.clips import chosen_demos
+    from wambench.skills.decompose import decompose_all
+    from wambench.skills.labels import read_labels, recorded_labels
+    from wambench.skills.rates import sync_rates
+    from wambench.skills.score import score_all
+
+    tolerances = _seconds(tolerance)
+    options = _options(rule, threshold, reference, min_contact, min_release, no_cycle=no_cycle)
+    source = open_source(data)
+    demos = chosen_demos(source, None if tasks is None else parse_indices(tasks))
+    found = decompose_all(source, options, _splitter(llm, llm_model, llm_key), demos)
+    rates, overall = sync_rates(source, found)
+    console = make_console()
+    console.print(_rates_table([*rates, overall]))
+    numbers: dict[str, object] = {
+        "synchronised": overall.to_json(),
+        "tasks": [rate.to_json() for rate in rates],
+    }
+    known = recorded_labels(source, demos) if labels is None else read_labels(labels, source, demos)
+    if known:
+        scores, total = score_all(source, found, known, tolerances)
+        console.print(_score_table([*scores, total], tolerances))
+        numbers["accuracy"] = total.to_json(tolerances)
+        numbers["accuracy_tasks"] = [score.to_json(tolerances) for score in scores]
+    else:
+        console.print(
+            "The data does not say where the expert's skills begin, so that cuts cannot be "
+            f"measured: `wambench skills label --data {data} --out labels.jsonl`, then --labels.",
+            soft_wrap=True,
+        )
+    if out is not None:
+        try:
+            out.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"Cannot write {out}: {error.strerror}.", "Choose another --out."
+            ) from error
+
+
+def _seconds(text: str) -> list[float]:
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if not values or not all(0 <= value < float("inf") for value in values):
+        raise UsageError(f"--tolerance {text} is no list of seconds.", "For example: 0.25,0.5,1")
+    return values
+
+
+def _score_table(scores: list[Score], tolerances: list[float]) -> Table:
+    from rich.table import Table
+
+    table = Table(title="Cuts against the expert's skills [95 % CI]", title_justify="left")
+    table.add_column("task", justify="right")
+    table.add_column("demos", justify="right")
+    table.add_column("skills", justify="right")
+    table.add_column("counts agree", justify="right")
+    for seconds in tolerances:
+        table.add_column(f"F1 at {seconds:g} s", justify="right")
+    for name in ("error s", "bias s", "IoU"):
+        table.add_column(name, justify="right")
+    for score in scores:
+        overall = score is scores[-1]
+        if overall:
+            table.add_section()
+        table.add_row(
+            "all" if overall else str(score.task),
+            str(score.demos),
+            f"{score.skills:.1f}",
+            *(_shown(each) for each in (score.counts, *score.f1)),
+            *(_shown(each) for each in (score.error_s, score.bias_s, score.iou)),
+        )
+    return table
+
+
+def _shown(found: Estimate) -> str:
+    if found.value is None:
+        return "-"
+    if found.low != found.low:  # not a number: too little to draw from
+        return f"{found.value:.2f}"
+    return f"{found.value:.2f}\n[{found.low:.2f}, {found.high:.2f}]"
+
+
+@app.command("view")
+def view_(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder for pictures, one per demonstration.")],
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="File of `wambench skills label` [default: what the data holds]."),
+    ] = None,
+    rule: RuleOption = "closure",
+    threshold: ThresholdOption = 0.05,
+    reference: ReferenceOption = "first",
+    min_contact: ContactOption = 0.5,
+    min_release: ReleaseOption = 0.25,
+    unit: UnitOption = "cycle",
+    no_cycle: NoCycleOption = "discard",
+    llm: LLMOption = None,
+    llm_model: LLMModelOption = None,
+    llm_key: LLMKeyOption = "OPENAI_API_KEY",
+    tasks: TasksOption = None,
+    per_task: Annotated[int, typer.Option(min=1, help="Most demonstrations of each task.")] = 1,
+    camera: Annotated[str | None, typer.Option(help="Camera [default: the first].")] = None,
+) -> None:
+    """Draws demonstrations: pictures where they are cut, the gripper, skills and prompts."""
+    from wambench.demos.dataset import open_source
+    from wambench.skills.clips import chosen_demos
+    from wambench.skills.decompose import decompose_all
+    from wambench.skills.labels import first_per_task, read_labels, recorded_labels
+    from wambench.skills.view import write_views
+
+    options = _options(
+        rule, threshold, reference, min_contact, min_release, unit=unit, no_cycle=no_cycle
+    )
+    source = open_source(data)
+    demos = chosen_demos(source, None if tasks is None else parse_indices(tasks))
+    demos = first_per_task(source, demos, per_task)
+    found = decompose_all(source, options, _splitter(llm, llm_model, llm_key), demos)
+    for demo in demos:
+        if camera is not None and camera not in source.demos[demo].cameras:
+            raise UsageError(
+                f"{source.demos[demo].name} has no camera {camera}.",
+                f"It has: {', '.join(source.demos[demo].cameras) or 'none'}.",
+            )
+    known = recorded_labels(source, demos) if labels is None else read_labels(labels, source, demos)
+    console = make_console()
+    for file in write_views(source, found, options, known, out, camera):
+        console.print(str(file), soft_wrap=True, highlight=False)

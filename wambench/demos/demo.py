@@ -49,6 +49,8 @@ class DemoInfo:
         state_names: One name per dimension of the proprioception; empty where unknown.
         action_low: (A,) lower bounds of actions; empty where unknown.
         action_high: (A,) upper bounds of actions; empty where unknown.
+        skills: (first row, name) of every skill that the policy said it was at; empty where it
+            said nothing, or nobody asked.
     """
 
     name: str
@@ -71,6 +73,7 @@ class DemoInfo:
     state_names: tuple[str, ...] = ()
     action_low: tuple[float, ...] = ()
     action_high: tuple[float, ...] = ()
+    skills: tuple[tuple[int, str], ...] = ()
 
     @property
     def identity(self) -> tuple[Any, ...]:

@@ -340,8 +340,14 @@ class Hdf5Source:
                         state_names=facts.state_names,
                         action_low=facts.action_low,
                         action_high=facts.action_high,
+                        skills=recorded_skills(outcome),
                     )
                 )
+
+
+def recorded_skills(outcome: Mapping[str, Any]) -> tuple[tuple[int, str], ...]:
+    """What the attribute of a demonstration says about the skills of its policy."""
+    return tuple((int(row), str(name)) for row, name in outcome.get("skills", ()))
 
 
 def hdf5_files(path: Path) -> list[Path]:

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wambench.demos.demo import UNKNOWN, DemoInfo
-from wambench.demos.hdf5 import FileFacts
+from wambench.demos.hdf5 import FileFacts, recorded_skills
 from wambench.errors import DataError
 from wambench.protocol import Episode
 
@@ -306,6 +306,7 @@ class LeRobotSource:
             state_names=facts.state_names if facts else (),
             action_low=facts.action_low if facts else (),
             action_high=facts.action_high if facts else (),
+            skills=recorded_skills(outcome),
         )
 
 

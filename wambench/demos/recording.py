@@ -20,7 +20,7 @@ Gripper dimensions are left alone. The draw at step t comes from (episode seed, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,6 +110,15 @@ def perturb(
     return executed
 
 
+def skill_starts(doing: Sequence[str]) -> list[tuple[int, str]]:
+    """(first row, name) of every spell of one skill; rows without a name belong to the last one."""
+    starts: list[tuple[int, str]] = []
+    for row, name in enumerate(doing):
+        if name and (not starts or name != starts[-1][1]):
+            starts.append((row, name))
+    return starts
+
+
 class Recorder:
     """Records one episode after another; see the module docstring.
 
@@ -138,6 +147,7 @@ class Recorder:
         self._env, self._episode = env, episode
         self._actions: list[NDArray[np.float64]] = []
         self._executed: list[NDArray[np.float64]] = []
+        self._doing: list[str] = []
         self._snapshots: list[NDArray[np.float64]] = []
         self._signals: dict[str, list[NDArray[Any]]] = {}
         # Now, before the policy acts: MuJoCo can only save the model that was compiled last.
@@ -145,13 +155,22 @@ class Recorder:
             Needs(self._request.cameras, self._request.image_size)
         )
 
-    def executed(self, chunk: NDArray[np.float64], step: int) -> NDArray[np.float64]:
-        """What is to be executed for a chunk that the policy answered at `step`."""
+    def executed(
+        self, chunk: NDArray[np.float64], step: int, doing: str = ""
+    ) -> NDArray[np.float64]:
+        """What is to be executed for a chunk that the policy answered at `step`.
+
+        Args:
+            chunk: (K, A) actions.
+            step: Control steps executed so far.
+            doing: What the policy says they are part of.
+        """
         executed = chunk
         if self._request.noise:
             executed = perturb(chunk, self._spec, self._request.noise, self._episode.seed, step)
         self._actions += list(chunk)
         self._executed += list(executed)
+        self._doing += [doing] * len(chunk)
         return executed
 
     def observe(self) -> None:
@@ -195,6 +214,13 @@ class Recorder:
         if request.noise:
             arrays["executed_actions"] = np.stack(self._executed[:steps])
         file_attributes, demo_attributes = self._attributes
+        outcome: dict[str, Any] = {
+            "episode": self._episode.to_json(),
+            "success": success,
+            "final_state": final_state,
+        }
+        if any(self._doing[:steps]):
+            outcome["skills"] = skill_starts(self._doing[:steps])
         facts = FileFacts(
             suite=spec.name,
             backend=spec.backend,
@@ -217,7 +243,7 @@ class Recorder:
             facts,
             file_attributes,
             demo_attributes,
-            {"episode": self._episode.to_json(), "success": success, "final_state": final_state},
+            outcome,
             arrays,
             {camera: self._pictures(camera, steps) for camera in request.cameras},
             (*request.image_size, 3),

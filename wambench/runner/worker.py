@@ -150,7 +150,7 @@ class Worker:
         while not ended:
             chunk = self._next_chunk(episode, steps, obs)
             if self._recorder is not None:
-                chunk = self._recorder.executed(chunk, steps)
+                chunk = self._recorder.executed(chunk, steps, self._doing(episode))
             obs, _, success, truncated, info = env.advance(chunk)
             actions_digest.update(np.ascontiguousarray(chunk[: info["steps"]]).tobytes())
             steps += info["steps"]
@@ -244,6 +244,11 @@ class Worker:
         return {
             "subgoals": {"every": shown.every, "steps": list(shown.steps), "sha256": shown.digest}
         }
+
+    def _doing(self, episode: Episode) -> str:
+        """What a policy that runs here says it is doing."""
+        doing = getattr(self._policy, "doing", None)
+        return doing(episode) if doing is not None else ""
 
     def _alive(self) -> None:
         """Tells the scheduler, now and then, that something is being done."""

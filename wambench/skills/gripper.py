@@ -11,7 +11,8 @@ Non-obvious behaviours
       delta were the width itself; that is the rule `width`. It takes a hand that was brought into
       shape for a wide object, without touching anything, for one in contact.
     - `command` looks at what the hand was told instead: it holds from a closing command that lasts
-      until an opening one. It does not depend on how wide things are.
+      until an opening one; a short one, then none, only brings the hand into shape. It does not
+      depend on how wide things are.
 """
 
 from __future__ import annotations
@@ -140,10 +141,12 @@ def _finger_columns(info: DemoInfo, width: int) -> tuple[int, int]:
 def in_contact(gripper: Gripper, rule: Rule) -> NDArray[np.bool_]:
     """(T,) whether the hand holds something, by the rule, before short spells are removed."""
     if rule.name == "command":
-        # What was told last counts: 0 keeps. Before anything was told, the hand is open.
-        told = np.sign(gripper.command)
-        last = np.maximum.accumulate(np.where(told != 0, np.arange(len(told)), -1))
-        return np.asarray((last >= 0) & (told[last] > 0))
+        held = np.zeros(len(gripper.command), np.bool_)
+        opening = [*np.flatnonzero(gripper.command < 0).tolist(), len(held)]
+        for start, stop in _spells(gripper.command > 0):
+            if stop - start >= rule.contact_s * gripper.hz:
+                held[start : next(row for row in opening if row >= stop)] = True
+        return held
     if rule.name == "width":
         return np.asarray(gripper.width < rule.threshold_m)
     reference = gripper.width[0] if rule.reference == "first" else gripper.width.max()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from wambench_policies.expert.plan import (
     PutIn,
     Step,
     container_of,
+    describe,
 )
 from wambench_policies.expert.planning import PickPlan, Place, Planner
 from wambench_policies.expert.pushing import push
@@ -59,9 +60,18 @@ RETRY_SHIFT = 3
 """How many candidates further down the list each retry starts: neighbours fail alike."""
 
 
-def execute(scene: Scene, plan: Plan) -> Generator[Array, None, None]:
-    """Actions of a whole episode; holds still when the plan is done or has been given up."""
+def execute(
+    scene: Scene, plan: Plan, say: Callable[[str], None] = lambda _: None
+) -> Generator[Array, None, None]:
+    """Actions of a whole episode; holds still when the plan is done or has been given up.
+
+    Args:
+        scene: The scene.
+        plan: What to do.
+        say: Told every step before its first action; a step that has nothing to do has none.
+    """
     for step in plan:
+        say(describe(step))
         yield from perform(scene, step)
     repairs = 0
     while True:
@@ -69,6 +79,7 @@ def execute(scene: Scene, plan: Plan) -> Generator[Array, None, None]:
             if repairs < REPAIRS and not looks_done(scene, step):
                 repairs += 1
                 log.debug("repair %d: %s", repairs, step)
+                say(describe(step))
                 yield from perform(scene, step)
         yield np.zeros(7)
 

@@ -130,6 +130,19 @@ def plan_for(task: Task) -> Plan:
     return (*order, *(step for step in shut if step.target in filled))
 
 
+def describe(step: Step) -> str:
+    """A step in words, different for every step of a plan."""
+    match step:
+        case PickAndPlace():
+            return f"put {step.object} {step.relation} {step.target}"
+        case PutIn():
+            return f"put {step.object} in {step.target}"
+        case Push():
+            return f"push {step.object} to {step.target}"
+        case Operate():
+            return f"{step.predicate} {step.target}"
+
+
 def container_of(target: str) -> str | None:
     """What has to be open for something to be put into a region, or None."""
     owner, region = _owner_and_region(target)

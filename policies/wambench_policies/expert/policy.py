@@ -12,7 +12,7 @@ Non-obvious behaviours
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,6 +24,12 @@ from wambench.protocol import Episode, Needs, Observation, Policy, SuiteSpec, Ta
 from wambench_policies.expert.plan import NoPlan, plan_for
 
 Actions = Generator[NDArray[np.float64], None, None]
+Say = Callable[[str], None]
+"""Told what the expert is doing."""
+
+
+def silent(_: str) -> None:
+    """Nobody wants to know."""
 
 
 class Skill(Protocol):
@@ -39,8 +45,13 @@ class Skill(Protocol):
         """Why a task cannot be attempted; empty when it can."""
         ...
 
-    def begin(self, env: BenchmarkEnv) -> Actions:
-        """The actions of an episode that has just been reset."""
+    def begin(self, env: BenchmarkEnv, say: Say = silent) -> Actions:
+        """The actions of an episode that has just been reset.
+
+        Args:
+            env: The environment.
+            say: Told what is being done, before the first action of every step of a plan.
+        """
         ...
 
 
@@ -57,12 +68,12 @@ class Gripper:
             return str(reason)
         return ""
 
-    def begin(self, env: BenchmarkEnv) -> Actions:
+    def begin(self, env: BenchmarkEnv, say: Say = silent) -> Actions:
         """Plans and carries the plan out."""
         from wambench_policies.expert.execution import execute
         from wambench_policies.expert.scene import Scene
 
-        return execute(Scene(env), plan_for(env.task))
+        return execute(Scene(env), plan_for(env.task), say)
 
 
 class DexterousHand:
@@ -76,7 +87,7 @@ class DexterousHand:
             return ""
         return f"its goal {task.goal} is not to move one object aside"
 
-    def begin(self, env: BenchmarkEnv) -> Actions:
+    def begin(self, env: BenchmarkEnv, say: Say = silent) -> Actions:
         """Picks up and sets down, again and again until it is done."""
         from wambench_policies.expert.dexterous.execution import execute
 
@@ -94,7 +105,7 @@ class TwoArms:
 
         return "" if task.name in PLANS else "nobody has written one"
 
-    def begin(self, env: BenchmarkEnv) -> Actions:
+    def begin(self, env: BenchmarkEnv, say: Say = silent) -> Actions:
         """Carries out the task's plan."""
         from wambench_policies.expert.bimanual.plans import execute
 
@@ -112,10 +123,11 @@ class MobileManipulator:
 
         return missing(task)
 
-    def begin(self, env: BenchmarkEnv) -> Actions:
+    def begin(self, env: BenchmarkEnv, say: Say = silent) -> Actions:
         """Runs the task's script until the episode ends."""
         from wambench_policies.expert.kitchen.scripts import execute
 
+        say(env.task.name)  # a script is one skill, however often it is begun
         return execute(env.world, env.task.name)  # type: ignore[attr-defined]
 
 
@@ -154,6 +166,7 @@ class Expert(Policy):
         self.spec = spec
         self._skill = skill()
         self._episodes: dict[str, Actions] = {}
+        self._doing: dict[str, str] = {}
 
     def check(self, tasks: Sequence[Task]) -> None:
         """Refuses tasks without a plan, naming what is missing."""
@@ -175,10 +188,15 @@ class Expert(Policy):
         """(B, 1, A) next action of each episode."""
         return np.stack([self._next(observation)[None] for observation in batch])
 
+    def doing(self, episode: Episode) -> str:
+        """The step of its plan that the last action belongs to; empty where it has no plan."""
+        return self._doing.get(episode.key, "")
+
     def finish(self, episodes: Sequence[Episode]) -> None:
         """Drops the plans of these episodes."""
         for episode in episodes:
             self._episodes.pop(episode.key, None)
+            self._doing.pop(episode.key, None)
 
     def _next(self, observation: Observation) -> NDArray[np.float64]:
         key = observation.episode.key
@@ -193,4 +211,5 @@ class Expert(Policy):
                 "Run it as a privileged policy, inside the simulator's process.",
             )
         self.check([observation.env.task])
-        return self._skill.begin(observation.env)
+        key = observation.episode.key
+        return self._skill.begin(observation.env, lambda name: self._doing.update({key: name}))
