@@ -4,6 +4,7 @@ Training reads every frame many times in random order, and decoding HDF5 or vide
 the time. So each dataset becomes plain arrays in wambench's cache folder:
 
     training/<identity>/actions.npy               (N, A) float32, all demonstrations in order
+    training/<identity>/executed_actions.npy      (N, A) float32, the same as executed
     training/<identity>/state.npy                 (N, S) float32
     training/<identity>/<camera>-<H>x<W>.npy      (N, H, W, 3) uint8, row 0 at the top
     training/<identity>/<camera>-<H>x<W>-<encoder>.npy
@@ -99,12 +100,13 @@ class CachedSource:
         """How many rows N there are."""
         return int(self.starts[-1])
 
-    def actions(self) -> NDArray[np.float32]:
-        """(N, A) actions as recorded."""
-        width = self.source.actions(0, 0, 1).shape[1]
+    def actions(self, executed: bool = False) -> NDArray[np.float32]:
+        """(N, A) actions as recorded, or as executed."""
+        actions = self.source.executed_actions if executed else self.source.actions
+        width = actions(0, 0, 1).shape[1]
 
         def read(demo: int) -> NDArray[Any]:
-            values = self.source.actions(demo, 0, self.demos[demo].length)
+            values = actions(demo, 0, self.demos[demo].length)
             if values.shape[1] != width:
                 raise DataError(
                     f"{self.demos[demo].name} has actions of {values.shape[1]} dimensions, "
@@ -113,7 +115,8 @@ class CachedSource:
                 )
             return values
 
-        return self._array("actions", (width,), np.dtype(np.float32), read)
+        name = "executed_actions" if executed else "actions"
+        return self._array(name, (width,), np.dtype(np.float32), read)
 
     def states(self) -> NDArray[np.float32]:
         """(N, S) proprioception."""

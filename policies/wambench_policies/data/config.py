@@ -56,6 +56,20 @@ class SelectionConfig(Config):
         return text
 
 
+class ClipConfig(Config):
+    """Clips in place of windows: frames a chunk of actions apart; see `data.clips`.
+
+    Attributes:
+        chunks: Chunks of a clip, which has one frame more.
+        chunk_steps: Control steps of a chunk.
+        single_until: Optimiser step before which clips are cut to one chunk.
+    """
+
+    chunks: int = Field(4, ge=1)
+    chunk_steps: int = Field(5, ge=1)
+    single_until: int = Field(0, ge=0)
+
+
 class DataConfig(SelectionConfig):
     """The same, and what windows look like.
 
@@ -67,6 +81,9 @@ class DataConfig(SelectionConfig):
             `floor` (released code).
         chunk: Actions K that a batch has room for; None for the horizon's steps at the highest
             frequency that is read.
+        executed: Actions are those that were executed, noise included, in place of the labels: a
+            model of the world asks what was done, a policy what would have been right.
+        clip: Clips in place of windows.
     """
 
     cameras: tuple[str, ...] = Field(("agentview", "robot0_eye_in_hand"), min_length=1)
@@ -74,6 +91,8 @@ class DataConfig(SelectionConfig):
     horizon_s: float = Field(0.4, gt=0)
     rounding: Literal["round", "floor"] = "round"
     chunk: int | None = Field(None, ge=1)
+    executed: bool = False
+    clip: ClipConfig | None = None
 
     @field_validator("image_size")
     @classmethod

@@ -87,7 +87,7 @@ class Sampler:
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class Run:
     """Consecutive windows: all rows of one demonstration at one frequency.
 
     Attributes:
@@ -109,10 +109,10 @@ class Windows:
         runs: Which demonstrations, at which frequencies.
     """
 
-    def __init__(self, data: TrainingData, runs: Sequence[_Run]) -> None:
+    def __init__(self, data: TrainingData, runs: Sequence[Run]) -> None:
         self._data = data
         self._runs = list(runs)
-        self._ends = np.cumsum([self._info(run).length for run in self._runs])
+        self._ends = np.cumsum([self._length(run) for run in self._runs])
         self._chunk = data.chunk
 
     def __len__(self) -> int:
@@ -136,9 +136,18 @@ class Windows:
             found.append(f"{info.name} row {row} at {info.control_hz / run.stride:g} Hz")
         return found
 
-    def batch(self, indices: Sequence[int] | NDArray[np.int64]) -> Batch:
-        """The windows of the given indices as one batch."""
-        rows = [self._window(*self._locate(int(index))) for index in indices]
+    def batch(self, indices: Sequence[int] | NDArray[np.int64], step: int | None = None) -> Batch:
+        """The windows of the given indices as one batch.
+
+        Args:
+            indices: Which windows.
+            step: Optimiser step that it is for; None for none. Windows are the same in every one,
+                clips may be shorter in the first ones.
+        """
+        return self._collated([self._window(*self._locate(int(index))) for index in indices])
+
+    @staticmethod
+    def _collated(rows: Sequence[dict[str, Any]]) -> Batch:
         arrays: Batch = {
             name: torch.from_numpy(np.stack([row[name] for row in rows]))
             for name in rows[0]
@@ -147,17 +156,21 @@ class Windows:
         arrays["instruction"] = [row["instruction"] for row in rows]
         return arrays
 
-    def _info(self, run: _Run) -> DemoInfo:
+    def _info(self, run: Run) -> DemoInfo:
         return self._data.parts[run.dataset].source.demos[run.demo]
 
-    def _locate(self, index: int) -> tuple[_Run, int]:
+    def _length(self, run: Run) -> int:
+        """How many windows a run has."""
+        return self._info(run).length
+
+    def _locate(self, index: int) -> tuple[Run, int]:
         if not 0 <= index < len(self):
             raise IndexError(f"Window {index} of {len(self)}.")
         place = int(np.searchsorted(self._ends, index, side="right"))
         run = self._runs[place]
-        return run, index - int(self._ends[place]) + self._info(run).length
+        return run, index - int(self._ends[place]) + self._length(run)
 
-    def _window(self, run: _Run, row: int) -> dict[str, Any]:
+    def _window(self, run: Run, row: int) -> dict[str, Any]:
         config, info = self._data.config, self._info(run)
         part = self._data.parts[run.dataset]
         first = int(part.source.starts[run.demo])
@@ -253,7 +266,7 @@ class TrainingData:
                     source=cached,
                     train=[i - begin for i in self.split.train if begin <= i < end],
                     validation=[i - begin for i in self.split.validation if begin <= i < end],
-                    actions=cached.actions(),
+                    actions=cached.actions(config.executed),
                     state=cached.states(),
                     frames=[cached.frames(camera, config.image_size) for camera in config.cameras],
                 )
@@ -265,9 +278,9 @@ class TrainingData:
             for embodiment in self.normalisation.embodiments.values()
             for hz in embodiment.control_hz
         )
-        self.train = Windows(self, self._runs("train"))
+        self.train = self._windows(self._runs("train"))
         held_out = self._runs("validation")
-        self.validation = Windows(self, held_out) if held_out else None
+        self.validation = self._windows(held_out) if held_out else None
 
     def encode(self, encoder: FeatureEncoder) -> None:
         """From now on batches have the tokens of a frozen encoder in place of pictures.
@@ -321,9 +334,16 @@ class TrainingData:
             "from_sampled_starts": self.split.sampled,
         }
 
-    def _runs(self, which: Literal["train", "validation"]) -> list[_Run]:
+    def _windows(self, runs: list[Run]) -> Windows:
+        if self.config.clip is None:
+            return Windows(self, runs)
+        from wambench_policies.data.clips import Clips
+
+        return Clips(self, runs, self.config.clip)
+
+    def _runs(self, which: Literal["train", "validation"]) -> list[Run]:
         return [
-            _Run(dataset, demo, stride)
+            Run(dataset, demo, stride)
             for dataset, part in enumerate(self.parts)
             for demo in getattr(part, which)
             for stride in strides(part.source.demos[demo], self.config.control_hz)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -35,31 +36,68 @@ def key_mask(valid: Tensor) -> Tensor:
     return valid[:, None, None, :]
 
 
+ROTARY_BASE = 100.0
+"""Slowest rotary frequency is about 1 / this: for sequences of tens of steps (ours)."""
+
+
+def rotated(x: Tensor, position: Tensor) -> Tensor:
+    """Rotary position embedding (RoPE): products of rotated vectors depend on differences alone.
+
+    Args:
+        x: (B, heads, N, E) queries or keys, E even.
+        position: (N,) positions.
+    """
+    half = x.shape[-1] // 2
+    exponent = torch.arange(half, device=x.device, dtype=torch.float32) / half
+    angle = position.to(x.device).float()[:, None] * ROTARY_BASE**-exponent
+    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
+
+
 class Attention(nn.Module):
-    """Scaled dot-product attention with biases on all four projections.
+    """Scaled dot-product attention, by default with biases on all four projections.
 
     Args:
         dim: Width of queries and of the result.
-        heads: Number of heads; must divide `dim`.
+        heads: Number of heads; must divide `inner_dim`.
         context_dim: Width of what is attended to; None where it is `dim`.
+        inner_dim: Width of all heads together; None where it is `dim`.
+        qkv_bias: Whether queries, keys and values have biases.
+        out_bias: Whether the result has.
     """
 
-    def __init__(self, dim: int, heads: int, *, context_dim: int | None = None) -> None:
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        *,
+        context_dim: int | None = None,
+        inner_dim: int | None = None,
+        qkv_bias: bool = True,
+        out_bias: bool = True,
+    ) -> None:
         super().__init__()
-        if dim % heads:
-            raise UsageError(f"A width of {dim} cannot be split into {heads} heads.")
+        inner = inner_dim or dim
+        if inner % heads:
+            raise UsageError(f"A width of {inner} cannot be split into {heads} heads.")
         self.heads = heads
-        self.query = nn.Linear(dim, dim)
-        self.key_value = nn.Linear(context_dim or dim, 2 * dim)
-        self.out = nn.Linear(dim, dim)
+        self.query = nn.Linear(dim, inner, bias=qkv_bias)
+        self.key_value = nn.Linear(context_dim or dim, 2 * inner, bias=qkv_bias)
+        self.out = nn.Linear(inner, dim, bias=out_bias)
 
-    def project(self, context: Tensor) -> KeysValues:
-        """Keys and values of a context (B, N, context_dim)."""
+    def project(self, context: Tensor, position: Tensor | None = None) -> KeysValues:
+        """Keys and values of a context (B, N, context_dim), keys rotated to positions (N,)."""
         keys, values = self.key_value(context).chunk(2, dim=-1)
-        return KeysValues(self._split(keys), self._split(values))
+        keys, values = self._split(keys), self._split(values)
+        return KeysValues(keys if position is None else rotated(keys, position), values)
 
     def forward(
-        self, x: Tensor, context: Tensor | KeysValues | None = None, mask: Tensor | None = None
+        self,
+        x: Tensor,
+        context: Tensor | KeysValues | None = None,
+        mask: Tensor | None = None,
+        position: Tensor | None = None,
     ) -> Tensor:
         """Attends from `x` (B, N, dim) to a context, or to itself.
 
@@ -67,14 +105,19 @@ class Attention(nn.Module):
             x: Queries.
             context: (B, M, context_dim), or `project` of it; None for `x` itself.
             mask: See the module docstring.
+            position: (N,) of the queries, for rotary embedding; of the keys as well unless the
+                context is projected already.
 
         Returns:
             (B, N, dim).
         """
         if not isinstance(context, KeysValues):
-            context = self.project(x if context is None else context)
+            context = self.project(x if context is None else context, position)
+        query = self._split(self.query(x))
+        if position is not None:
+            query = rotated(query, position)
         attended = F.scaled_dot_product_attention(
-            self._split(self.query(x)), context.keys, context.values, attn_mask=mask
+            query, context.keys, context.values, attn_mask=mask
         )
         return self.out(attended.transpose(1, 2).flatten(2))
 
@@ -89,10 +132,36 @@ class MLP(nn.Sequential):
         dim: Width of input and output.
         hidden: Width between.
         approximate: `none` for the exact GELU, `tanh` for its approximation.
+        bias: Whether the layers have biases.
     """
 
-    def __init__(self, dim: int, hidden: int, *, approximate: str = "none") -> None:
-        super().__init__(nn.Linear(dim, hidden), nn.GELU(approximate), nn.Linear(hidden, dim))
+    def __init__(
+        self, dim: int, hidden: int, *, approximate: str = "none", bias: bool = True
+    ) -> None:
+        super().__init__(
+            nn.Linear(dim, hidden, bias=bias),
+            nn.GELU(approximate),
+            nn.Linear(hidden, dim, bias=bias),
+        )
+
+
+class GatedMLP(nn.Module):
+    """GEGLU: GELU of one half of the first layer gates the other (Shazeer 2020).
+
+    Args:
+        dim: Width of input and output.
+        hidden: Width between.
+    """
+
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(dim, 2 * hidden)
+        self.second = nn.Linear(hidden, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., dim) to the same."""
+        value, gate = self.first(x).chunk(2, dim=-1)
+        return self.second(value * F.gelu(gate))
 
 
 class SelfAttentionBlock(nn.Module):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wambench.errors import UsageError
 from wambench.trainer import TrainInput
-from wambench_policies.nn.encoders.config import DinoV3Config, TinyEncoderConfig
+from wambench_policies.nn.encoders.config import EncoderConfig, TinyEncoderConfig
 
 if TYPE_CHECKING:
     from wambench_policies.nn.encoders.base import FeatureEncoder
@@ -15,13 +15,11 @@ if TYPE_CHECKING:
 SHIPPED_ENCODER = Path(__file__).parents[1] / "lawam" / "checkpoints" / "encoder"
 """The pretrained tiny encoder in the package: a checkpoint of LaWAM's stage `encoder`."""
 
-ENCODER_INPUT = TrainInput(
-    "encoder", "checkpoint of lawam's stage encoder [default: the shipped one]"
-)
+ENCODER_INPUT = TrainInput("encoder", "checkpoint of a stage encoder [default: the shipped one]")
 """The input of stages whose model has the tiny encoder."""
 
 
-def encoder_source(config: TinyEncoderConfig | DinoV3Config, given: str | None) -> str | None:
+def encoder_source(config: EncoderConfig, given: str | None) -> str | None:
     """Where the tiny encoder's weights are; None where it needs none from a folder of ours.
 
     Args:
@@ -31,10 +29,11 @@ def encoder_source(config: TinyEncoderConfig | DinoV3Config, given: str | None) 
     Raises:
         UsageError: There are none.
     """
-    if isinstance(config, DinoV3Config):
+    if not isinstance(config, TinyEncoderConfig):
         if given is not None:
+            name = {"dinov3": "DINOv3", "vjepa2": "V-JEPA 2"}[config.kind]
             raise UsageError(
-                "--encoder is for the tiny encoder, and this preset has DINOv3.",
+                f"--encoder is for the tiny encoder, and this preset has {name}.",
                 "Set encoder.source to a local folder with its weights instead.",
             )
         return None
@@ -52,9 +51,7 @@ def encoder_source(config: TinyEncoderConfig | DinoV3Config, given: str | None) 
     return str(SHIPPED_ENCODER)
 
 
-def load_encoder(
-    encoder: FeatureEncoder, config: TinyEncoderConfig | DinoV3Config, source: str | None
-) -> None:
+def load_encoder(encoder: FeatureEncoder, config: EncoderConfig, source: str | None) -> None:
     """Gives a visual encoder its pretrained weights.
 
     The place that they come from is not in the configuration: they are in the checkpoint itself.

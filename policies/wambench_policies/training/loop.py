@@ -1,7 +1,9 @@
 """The training loop. It knows an objective, windows, and nothing else of a method.
 
 An objective is an `nn.Module` with `loss(batch, generator) -> (scalar, {name: scalar})` and
-`parameter_groups()`; see `wambench_policies.training.optimiser`.
+`parameter_groups()`; see `wambench_policies.training.optimiser`. One that changes in the course of
+the training has `begin_step(step)` as well, which is called before each step and may switch
+`requires_grad` of parameters that are in the groups; those without are left as they are.
 
 Non-obvious behaviours
     - Everything random follows from (seed, step, process, micro-batch): the generator handed to the
@@ -110,13 +112,18 @@ class Loop:
         *,
         device: Literal["auto", "cpu"] = "auto",
     ) -> None:
-        from accelerate import Accelerator
+        from accelerate import Accelerator, DistributedDataParallelKwargs
 
         self.objective = objective
         self.data = data
         self.config = config
+        # Which parameters get a gradient changes with the steps, and processes have to know.
+        self._begin_step = getattr(objective, "begin_step", None)
+        changes = self._begin_step is not None
         self._accelerator = Accelerator(
-            cpu=device == "cpu", mixed_precision="bf16" if config.precision == "bf16" else "no"
+            cpu=device == "cpu",
+            mixed_precision="bf16" if config.precision == "bf16" else "no",
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=changes)],
         )
         self._shares = self._accelerator.num_processes * config.accumulation
         if config.batch_size % self._shares:
@@ -200,7 +207,7 @@ class Loop:
         indices = self._sampler.indices(step, self.config.batch_size)
         count, rank = self.config.accumulation, self._accelerator.process_index
         shares = np.split(indices, self._shares)[rank * count : (rank + 1) * count]
-        return {"micro": [self.data.train.batch(share) for share in shares]}
+        return {"micro": [self.data.train.batch(share, step) for share in shares]}
 
     def _step(
         self, model: nn.Module, optimiser: Any, step: int, micro_batches: list[Batch]
@@ -209,6 +216,8 @@ class Loop:
         config, accelerator = self.config, self._accelerator
         model.train()
         optimiser.zero_grad(set_to_none=True)
+        if self._begin_step is not None:
+            self._begin_step(step)
         totals: dict[str, float] = {}
         rate = config.rate(step)
         for micro, batch in enumerate(micro_batches):

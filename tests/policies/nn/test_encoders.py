@@ -16,7 +16,11 @@ from wambench.errors import UsageError  # noqa: E402
 from wambench.labels import label_code, pack_labels  # noqa: E402
 from wambench_policies.nn.encoders.base import external_prefixes  # noqa: E402
 from wambench_policies.nn.encoders.build import build_encoder  # noqa: E402
-from wambench_policies.nn.encoders.config import DinoV3Config, TinyEncoderConfig  # noqa: E402
+from wambench_policies.nn.encoders.config import (  # noqa: E402
+    DinoV3Config,
+    TinyEncoderConfig,
+    VJepa2Config,
+)
 from wambench_policies.nn.encoders.pretraining import (  # noqa: E402
     TinyEncoderPretraining,
     TinyEncoderPretrainingConfig,
@@ -28,6 +32,9 @@ TINY = TinyEncoderConfig(random=True)
 SMALL_DINO = DinoV3Config(
     image_size=32, patch=8, dim=24, layers=3, heads=2, registers=2, random=True
 )
+SMALL_VJEPA = VJepa2Config(
+    image_size=32, patch=8, dim=24, layers=2, heads=2, mlp_ratio=2.0, random=True
+)
 
 
 def images(*shape: int):
@@ -36,7 +43,9 @@ def images(*shape: int):
     )
 
 
-@pytest.mark.parametrize("config", [TINY, SMALL_DINO], ids=["tiny", "dinov3"])
+@pytest.mark.parametrize(
+    "config", [TINY, SMALL_DINO, SMALL_VJEPA], ids=["tiny", "dinov3", "vjepa2"]
+)
 def test_tokens_are_a_normalised_grid_without_gradient(config):
     encoder = build_encoder(config)
     side = config.image_size
@@ -53,7 +62,9 @@ def test_tokens_are_a_normalised_grid_without_gradient(config):
     assert encoder(images(side, side)).shape == (encoder.tokens, encoder.dim)
 
 
-@pytest.mark.parametrize("config", [TINY, SMALL_DINO], ids=["tiny", "dinov3"])
+@pytest.mark.parametrize(
+    "config", [TINY, SMALL_DINO, SMALL_VJEPA], ids=["tiny", "dinov3", "vjepa2"]
+)
 def test_an_encoder_cannot_be_trained(config):
     encoder = build_encoder(config)
     assert not any(module.training for module in encoder.train().modules())
@@ -61,7 +72,9 @@ def test_an_encoder_cannot_be_trained(config):
     assert parameter_groups([("encoder", [encoder], 1.0)], 0.1) == []
 
 
-@pytest.mark.parametrize("config", [TINY, SMALL_DINO], ids=["tiny", "dinov3"])
+@pytest.mark.parametrize(
+    "config", [TINY, SMALL_DINO, SMALL_VJEPA], ids=["tiny", "dinov3", "vjepa2"]
+)
 def test_float_images_in_0_to_255_are_the_same_as_bytes(config):
     encoder = build_encoder(config)
     picture = images(1, config.image_size, config.image_size)
@@ -228,3 +241,42 @@ def test_a_file_without_a_fitting_encoder_is_refused(tmp_path):
             encoder.load_weights()
     with pytest.raises(UsageError, match="source is not set"):
         build_encoder(TinyEncoderConfig()).load_weights()
+
+
+def test_vjepa2_is_read_from_a_folder_and_sees_what_transformers_sees(tmp_path):
+    from transformers import VJEPA2Config, VJEPA2Model
+
+    torch.manual_seed(0)
+    sizes = VJEPA2Config(
+        patch_size=8,
+        crop_size=32,
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        mlp_ratio=2.0,
+        pred_hidden_size=12,
+        pred_num_attention_heads=2,
+        pred_num_hidden_layers=1,
+    )
+    upstream = VJEPA2Model(sizes).eval()
+    upstream.save_pretrained(tmp_path)
+    encoder = build_encoder(
+        SMALL_VJEPA.model_copy(update={"source": str(tmp_path), "random": False})
+    )
+    with pytest.raises(UsageError, match="no weights"):
+        encoder(images(1, 32, 32))
+    encoder.load_weights()
+    picture = images(2, 32, 32)
+    pixels = picture.movedim(-1, 1).float() / 255
+    clip = ((pixels - encoder.mean) / encoder.std).unsqueeze(1).repeat(1, 2, 1, 1, 1)
+    with torch.no_grad():
+        wanted = upstream(clip, skip_predictor=True).last_hidden_state
+    wanted = torch.nn.functional.layer_norm(wanted, (24,), eps=1e-6)
+    torch.testing.assert_close(encoder(picture), wanted, atol=1e-4, rtol=1e-4)
+
+    for source, match in ((tmp_path / "nowhere", "cannot be read"), (tmp_path, "another model")):
+        other = {"source": str(source), "random": False}
+        if match == "another model":
+            other["dim"] = 48
+        with pytest.raises(UsageError, match=match):
+            build_encoder(SMALL_VJEPA.model_copy(update=other)).load_weights()

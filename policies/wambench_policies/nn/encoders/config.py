@@ -62,5 +62,36 @@ class TinyEncoderConfig(Config):
     random: bool = False
 
 
-EncoderConfig = Annotated[DinoV3Config | TinyEncoderConfig, Field(discriminator="kind")]
+class VJepa2Config(Config):
+    """V-JEPA 2 ViT-g ("1B"), the encoder of LAC-WM.
+
+    Attributes:
+        kind: Tells the encoders apart.
+        source: Name on the Hugging Face hub, or a local folder, with the weights.
+        image_size: Side of the image in pixels; 256 gives 16 x 16 tokens.
+        patch: Side of a patch in pixels.
+        frames: How often a picture is repeated to be a clip; one tubelet is 2 (ours: the paper
+            does not say how single pictures are encoded).
+        dim: Width of a token.
+        layers: Transformer layers.
+        heads: Attention heads.
+        mlp_ratio: Width inside the MLPs over `dim`.
+        random: Allow running with random weights: parameter counts and tests only.
+    """
+
+    kind: Literal["vjepa2"] = "vjepa2"
+    source: str = "facebook/vjepa2-vitg-fpc64-256"
+    image_size: int = 256
+    patch: int = 16
+    frames: Literal[2] = 2
+    dim: int = 1408
+    layers: int = 40
+    heads: int = 22
+    mlp_ratio: float = 48 / 11
+    random: bool = False
+
+
+EncoderConfig = Annotated[
+    DinoV3Config | TinyEncoderConfig | VJepa2Config, Field(discriminator="kind")
+]
 """Any of the encoders, told apart by `kind`."""

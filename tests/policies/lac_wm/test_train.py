@@ -1,0 +1,148 @@
+"""LAC-WM from demonstrations to imagined frames, and the ways in which stages do not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="LAC-WM needs torch")
+
+from safetensors.torch import load_file  # noqa: E402
+
+from lac_wm_support import train  # noqa: E402
+from training_support import write_demos  # noqa: E402
+from wambench.errors import PolicyContractError, UsageError  # noqa: E402
+from wambench_policies.data.config import ClipConfig, DataConfig  # noqa: E402
+from wambench_policies.data.windows import TrainingData  # noqa: E402
+from wambench_policies.lac_wm.world import LACWorldModel  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Very small and hardly trained: `eye`, `world`, `explicit`, `lac`, and `data`."""
+    folder = tmp_path_factory.mktemp("lac_wm")
+    data = folder / "data"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WAMBENCH_CACHE", str(folder / "cache"))
+        write_demos(data, size=(32, 32), length=12)
+        eye = {"encoder": str(folder / "eye")}
+        train("encoder", data, folder / "eye")
+        train("pretrain", data, folder / "world", inputs=eye)
+        train("pretrain", data, folder / "explicit", inputs=eye | {"conditioning": "explicit"})
+        train("finetune", data, folder / "lac", inputs={"world": str(folder / "world")}, steps=6)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAMBENCH_CACHE", str(trained / "cache"))
+
+
+@pytest.mark.parametrize("name", ["lac", "explicit"])
+def test_a_checkpoint_imagines_what_actions_lead_to(trained: Path, name: str) -> None:
+    world = LACWorldModel.load(str(trained / name), device="cpu")
+    assert (world.chunk, world.control_hz) == (3, 20.0)
+    rng = np.random.default_rng(0)
+    tokens = world.encode(rng.integers(0, 256, (2, 32, 32, 3), np.uint8))
+    actions = rng.uniform(-0.5, 0.5, (2, 4, 9, 7))
+    ahead = world.rollout(tokens, actions)
+    assert ahead.shape == (2, 4, 3, *tokens.shape[1:])
+    few = LACWorldModel.load(str(trained / name), device="cpu", rows=2)
+    torch.testing.assert_close(few.rollout(tokens, actions), ahead, atol=1e-5, rtol=1e-4)
+    with pytest.raises(PolicyContractError, match="multiple of 3"):
+        world.rollout(tokens, actions[:, :, :8])
+    with pytest.raises(PolicyContractError, match="uint8"):
+        world.encode(np.zeros((2, 16, 16, 3), np.uint8))
+
+
+def test_a_latent_world_model_knows_no_actions_until_it_is_adapted(trained: Path) -> None:
+    with pytest.raises(UsageError, match="knows no robot"):
+        LACWorldModel.load(str(trained / "world"), device="cpu")
+
+
+def test_adaptation_leaves_pretrained_weights_and_adds_to_them(trained: Path) -> None:
+    before = load_file(trained / "world" / "model.safetensors")
+    after = load_file(trained / "lac" / "model.safetensors")
+    same = [name for name in before if name in after]
+    assert any(name.startswith("idm.") for name in same)
+    assert all(torch.equal(before[name], after[name]) for name in same)
+    assert any(".lora_up." in name and bool(after[name].any()) for name in after)
+
+
+def test_resuming_across_stages_is_as_if_it_had_not_stopped(trained: Path, tmp_path: Path) -> None:
+    options = {"inputs": {"world": str(trained / "world")}, "steps": 6}
+    result = train("finetune", trained / "data", tmp_path, max_minutes=0, **options)
+    while result.stopped == "budget":
+        assert result.step < 6
+        result = train(
+            "finetune", trained / "data", tmp_path, resume=True, max_minutes=0, **options
+        )
+    assert result.step == 6
+    whole = load_file(trained / "lac" / "model.safetensors")
+    parts = load_file(tmp_path / "model.safetensors")
+    assert whole.keys() == parts.keys()
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+@pytest.mark.parametrize(
+    ("variant", "world", "match"),
+    [
+        ("eac_wm", "world", "has explicit conditioning"),
+        ("lac_wm", "explicit", "has latent conditioning"),
+        ("lac_wm_md_ca", "world", "without motion decoder"),
+        ("lac_wm", None, "begins from a pretrained"),
+        ("lac_vm", "world", "no variant"),
+    ],
+)
+def test_a_variant_refuses_what_it_does_not_begin_from(
+    trained: Path, tmp_path: Path, variant: str, world: str | None, match: str
+) -> None:
+    inputs = {"variant": variant}
+    if world is not None:
+        inputs["world"] = str(trained / world)
+    with pytest.raises(UsageError, match=match):
+        train("finetune", trained / "data", tmp_path / "out", inputs=inputs)
+
+
+def test_a_decoder_paints_what_a_world_models_encoder_sees(trained: Path, tmp_path: Path) -> None:
+    inputs = {"world": str(trained / "lac")}
+    steps = {"steps": 60, "batch_size": 4}
+    sizes = {"dim": "32", "hidden": "32", "layers": "1", "training.warmup": "0"}
+    result = train("decoder", trained / "data", tmp_path, inputs=inputs, overrides=sizes, **steps)
+    # Noise with one bright pixel: grey is the best there is, and it begins as grey already.
+    assert 8 < result.losses["validation/psnr"] < 20
+    ours = load_file(tmp_path / "model.safetensors")
+    eye = load_file(trained / "eye" / "model.safetensors")
+    assert all(torch.equal(ours[f"encoder.network.{name}"], eye[name]) for name in eye)
+
+
+def test_a_model_from_scratch_needs_no_pretrained_one(trained: Path, tmp_path: Path) -> None:
+    inputs = {"variant": "eac_wm_s", "encoder": str(trained / "eye")}
+    train("finetune", trained / "data", tmp_path, inputs=inputs, steps=1)
+    assert LACWorldModel.load(str(tmp_path), device="cpu").chunk == 3
+
+
+def test_clips_hold_the_frames_between_which_their_actions_lead(trained: Path) -> None:
+    config = DataConfig(
+        cameras=("agentview",), image_size=(32, 32), clip=ClipConfig(chunks=2, chunk_steps=3)
+    )
+    clips = TrainingData([trained / "data"], config).train
+    batch = clips.batch(range(len(clips)))
+    row = batch["images"][:, :, 0, 0, 1].long()
+    assert (row.diff(dim=1) == 3).all()
+    states = TrainingData([trained / "data"], config).normalisation.embodiments["panda"].state
+    moment = states.restore(batch["states"].numpy())[..., 0]
+    wanted = row[:, :1, None].numpy() + 1 + np.arange(6).reshape(1, 2, 3)
+    np.testing.assert_allclose(moment, wanted, atol=1e-4)
+    assert batch["actions"].shape == (len(clips), 2, 3, 7)
+    assert clips.batch([0], step=0)["images"].shape[1] == 3
+
+
+def test_clips_have_one_chunk_until_they_grow(trained: Path) -> None:
+    clip = ClipConfig(chunks=2, chunk_steps=3, single_until=5)
+    config = DataConfig(cameras=("agentview",), image_size=(32, 32), clip=clip)
+    clips = TrainingData([trained / "data"], config).train
+    lengths = [clips.batch([0], step=step)["images"].shape[1] for step in (4, 5, None)]
+    assert lengths == [2, 3, 3]
