@@ -15,6 +15,7 @@ Non-obvious behaviours
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -23,6 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wambench.errors import UsageError
 from wambench_policies.lac_wm.config import AdaptationConfig, DynamicsConfig
 from wambench_policies.lac_wm.model import DynamicsObjective, LatentWorldModel
 from wambench_policies.nn.adaln import plain_norm
@@ -45,12 +47,23 @@ class Phase:
 
 
 def phases(config: AdaptationConfig, steps: int) -> tuple[Phase, ...]:
-    """The phases of a fine-tuning of so many steps, lengths in proportion to `shares`."""
+    """The phases of a fine-tuning of so many steps, lengths in proportion to `shares`.
+
+    Raises:
+        UsageError: A stage would have no step.
+    """
     total = sum(config.shares[stage - 1] for stage in config.stages)
     begun, out = 0.0, []
     for stage in config.stages:
         out.append(Phase(stage, round(steps * begun / total)))
         begun += config.shares[stage - 1]
+    firsts = [phase.first for phase in out] + [steps]
+    if any(later <= first for first, later in itertools.pairwise(firsts)):
+        raise UsageError(
+            f"{steps} steps are too few for stages {', '.join(map(str, config.stages))} in the "
+            f"proportion {':'.join(f'{config.shares[stage - 1]:g}' for stage in config.stages)}.",
+            "Take more steps.",
+        )
     return tuple(out)
 
 

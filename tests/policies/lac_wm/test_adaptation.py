@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch", reason="LAC-WM needs torch")
 from pydantic import ValidationError  # noqa: E402
 
 from lac_wm_support import WIDTH, adaptation, batch, small_config, woken  # noqa: E402
+from wambench.errors import UsageError  # noqa: E402
 from wambench_policies.lac_wm.adaptation import AdaptationObjective, phases  # noqa: E402
 from wambench_policies.lac_wm.config import AdaptationConfig  # noqa: E402
 from wambench_policies.lac_wm.model import PretrainedWorldModel  # noqa: E402
@@ -81,6 +82,8 @@ def test_the_papers_lengths_are_kept_in_proportion() -> None:
     assert firsts == [(1, 0), (2, 20_000), (3, 25_000)]
     short = [(phase.stage, phase.first) for phase in phases(objective("lac_wm_12").adaptation, 60)]
     assert short == [(1, 0), (2, 20)]
+    with pytest.raises(UsageError, match="6 steps are too few"):
+        phases(AdaptationConfig(), 6)
 
 
 def test_new_adapters_in_stage_3_leave_those_of_stage_1_as_they_are() -> None:

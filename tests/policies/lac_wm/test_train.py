@@ -16,7 +16,11 @@ from training_support import write_demos  # noqa: E402
 from wambench.errors import PolicyContractError, UsageError  # noqa: E402
 from wambench_policies.data.config import ClipConfig, DataConfig  # noqa: E402
 from wambench_policies.data.windows import TrainingData  # noqa: E402
+from wambench_policies.lac_wm.adaptation import AdaptationObjective  # noqa: E402
 from wambench_policies.lac_wm.world import LACWorldModel  # noqa: E402
+
+STEPS = 12
+"""Of a fine-tuning: stages 1, 2 and 3 begin at 0, 4 and 5."""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +35,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         train("encoder", data, folder / "eye")
         train("pretrain", data, folder / "world", inputs=eye)
         train("pretrain", data, folder / "explicit", inputs=eye | {"conditioning": "explicit"})
-        train("finetune", data, folder / "lac", inputs={"world": str(folder / "world")}, steps=6)
+        train(
+            "finetune", data, folder / "lac", inputs={"world": str(folder / "world")}, steps=STEPS
+        )
     return folder
 
 
@@ -72,14 +78,24 @@ def test_adaptation_leaves_pretrained_weights_and_adds_to_them(trained: Path) ->
 
 
 def test_resuming_across_stages_is_as_if_it_had_not_stopped(trained: Path, tmp_path: Path) -> None:
-    options = {"inputs": {"world": str(trained / "world")}, "steps": 6}
-    result = train("finetune", trained / "data", tmp_path, max_minutes=0, **options)
-    while result.stopped == "budget":
-        assert result.step < 6
-        result = train(
-            "finetune", trained / "data", tmp_path, resume=True, max_minutes=0, **options
-        )
-    assert result.step == 6
+    options = {
+        "inputs": {"world": str(trained / "world")},
+        "steps": STEPS,
+        "overrides": {"training.save_every": "4"},
+    }
+    begin = AdaptationObjective.begin_step
+
+    def killed(self: AdaptationObjective, step: int) -> None:
+        if step == 6:
+            raise MemoryError
+        begin(self, step)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AdaptationObjective, "begin_step", killed)
+        with pytest.raises(MemoryError):
+            train("finetune", trained / "data", tmp_path, **options)
+    # Its last checkpoint is from the end of stage 1; steps 4 and 5 onwards are stages 2 and 3.
+    assert train("finetune", trained / "data", tmp_path, resume=True, **options).step == STEPS
     whole = load_file(trained / "lac" / "model.safetensors")
     parts = load_file(tmp_path / "model.safetensors")
     assert whole.keys() == parts.keys()
@@ -120,7 +136,7 @@ def test_a_decoder_paints_what_a_world_models_encoder_sees(trained: Path, tmp_pa
 
 def test_a_model_from_scratch_needs_no_pretrained_one(trained: Path, tmp_path: Path) -> None:
     inputs = {"variant": "eac_wm_s", "encoder": str(trained / "eye")}
-    train("finetune", trained / "data", tmp_path, inputs=inputs, steps=1)
+    train("finetune", trained / "data", tmp_path, inputs=inputs, steps=2)
     assert LACWorldModel.load(str(tmp_path), device="cpu").chunk == 3
 
 
