@@ -61,7 +61,8 @@ class PlannerPolicy(Policy):
         refine: Rounds of the cross-entropy method.
         elites: Candidates that a round is fitted to; None for a tenth.
         camera: Through which it looks; None for the world model's, or the suite's first.
-        image_size: Side of rendered pictures; where candidates come from a policy, that policy's.
+        image_size: Side of rendered pictures, unless a policy that proposes candidates, or else
+            the world model, knows which it was trained with.
         copies: Copies of the simulator that the oracle runs at the same time.
         at_once: Candidates per call of the world model.
         device: `auto` takes an accelerator where there is one.
@@ -114,7 +115,9 @@ class PlannerPolicy(Policy):
             raise UsageError("The oracle has no checkpoint.", "Leave --checkpoint out.")
         self._camera = camera or getattr(model, "camera", None) or spec.cameras[0]
         wanted = proposes.needs()
-        size = wanted.image_size if wanted.cameras else (image_size, image_size)
+        size = getattr(model, "recorded_size", None) or (image_size, image_size)
+        if wanted.cameras:
+            size = wanted.image_size
         judge, features = _judge(
             imagination,
             model,
@@ -212,6 +215,38 @@ class PlannerPolicy(Policy):
             entries[-1].achieved = achieved
             self._meter.observe(seen, achieved)
         return achieved
+
+
+def lac_wm(
+    spec: SuiteSpec,
+    checkpoint: str | None = None,
+    source: str = "vla",
+    candidates: int | None = None,
+    length: int | None = None,
+    top: int | None = None,
+    select: Select = "mean",
+    objective: str = "l2",
+    refine: int = 0,
+    at_once: int = 64,
+    device: Device = "auto",
+    batched: bool = False,
+) -> PlannerPolicy:
+    """LAC-WM: its world model chooses among a VLA's samples; see `PlannerPolicy`."""
+    return PlannerPolicy(
+        spec,
+        source,
+        "lac_wm",
+        checkpoint,
+        candidates=candidates,
+        length=length,
+        top=top,
+        select=select,
+        objective=objective,
+        refine=refine,
+        at_once=at_once,
+        device=device,
+        batched=batched,
+    )
 
 
 def find_source(text: str, spec: SuiteSpec) -> Source:

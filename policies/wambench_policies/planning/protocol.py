@@ -24,8 +24,10 @@ class WorldModel(Protocol):
 
     Actions are in the suite's units, as policies give them: normalising is the model's affair.
 
-    May also have: `image_size` (side of the pictures `encode` takes, else they come as rendered),
-    `camera` (through which it was trained to look), `digest()` (text that identifies its features).
+    May also have: `recorded_size` (height and width at which pictures are to be rendered),
+    `image_size` (side to which they are then made smaller for `encode`, else they come as
+    rendered), `camera` (through which it was trained to look), `digest()` (text that identifies its
+    features).
 
     Attributes:
         chunk: Actions per step of a rollout.
