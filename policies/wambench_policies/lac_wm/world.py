@@ -81,6 +81,7 @@ class LACWorldModel:
         control_hz: Control frequency of the actions.
         camera: Through which it was trained to look.
         image_size: Side of the pictures that its encoder takes.
+        recorded_size: (height, width) at which its demonstrations were recorded.
         embodiment: As above.
         normalisation: As above.
     """
@@ -104,6 +105,7 @@ class LACWorldModel:
         self.control_hz = embodiment.control_hz[0]
         self.camera = normalisation.cameras[0]
         self.image_size = model.encoder.image_size
+        self.recorded_size = normalisation.recorded_size
 
     @classmethod
     def load(
