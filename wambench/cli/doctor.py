@@ -11,6 +11,7 @@ import typer
 from rich.text import Text
 
 from wambench import registry
+from wambench.cli.inputs import ArgumentGroup
 from wambench.cli.setup import suite_of_runtime
 from wambench.cli.terminal import console as make_console
 from wambench.errors import RuntimeUnavailable
@@ -19,9 +20,16 @@ from wambench.runner.pool import WorkerPool, WorkerSetup
 from wambench.runner.transport import Disconnected
 from wambench.runtimes import find_interpreter
 
+app = typer.Typer(
+    cls=ArgumentGroup,
+    help="Is an installation able to reproduce a suite's numbers? Does a policy fit its suite?",
+    no_args_is_help=True,
+)
+
 _MARKS = {True: ("ok  ", "green"), False: ("FAIL", "red"), None: ("info", "dim")}
 
 
+@app.command("NAME")
 def doctor(
     name: Annotated[str, typer.Argument(help="Runtime or suite, for example libero.")],
     allow_unpinned: Annotated[

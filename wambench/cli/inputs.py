@@ -9,10 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from wambench.errors import UsageError
 from wambench.trainer import TrainInput
+
+
+class ArgumentGroup(TyperGroup):
+    """Takes a first argument that names no command for that of one of its commands.
+
+    That one's name is in capitals, as the argument stands in the group's help: METHOD.
+    """
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command of that name, or the one in capitals with the name as its argument."""
+        if args and args[0] in self.commands and not args[0].isupper():
+            return super().resolve_command(ctx, args)
+        return "", next(c for name, c in self.commands.items() if name.isupper()), args
 
 
 class InputsCommand(TyperCommand):

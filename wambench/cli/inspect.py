@@ -7,41 +7,26 @@ is no such name.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
-from typer.core import TyperGroup
 
 from wambench import registry
 from wambench.cli.eval import EXIT_INTERRUPTED
-from wambench.cli.inputs import InputsCommand, check_inputs, did_you_mean, expanded
+from wambench.cli.inputs import ArgumentGroup, InputsCommand, check_inputs, did_you_mean, expanded
 from wambench.cli.options import parse_mapping, parse_settings
 from wambench.cli.terminal import console as make_console
 from wambench.errors import UsageError
 from wambench.inspector import InspectRequest
 
-_METHOD = "METHOD"
-"""Name under which the command for methods stands in the group's help."""
-
-
-class InspectGroup(TyperGroup):
-    """Takes a first argument that names no command for a method."""
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command of that name, or the one for methods with the name as its argument."""
-        if args and args[0] in self.commands and args[0] != _METHOD:
-            return super().resolve_command(ctx, args)
-        return "", self.commands[_METHOD], args
-
-
 app = typer.Typer(
-    cls=InspectGroup,
+    cls=ArgumentGroup,
     help="Looks into a checkpoint: tables and figures of what it has learned; or into a mapping.",
     no_args_is_help=True,
 )
 
 
-@app.command(_METHOD, cls=InputsCommand)
+@app.command("METHOD", cls=InputsCommand)
 def inspect(
     ctx: typer.Context,
     method: Annotated[

@@ -13,6 +13,7 @@ from wambench.cli import (
     compare,
     data,
     doctor,
+    doctor_policy,
     eval,
     inputs,
     inspect,
@@ -43,7 +44,8 @@ app.command("train", cls=inputs.InputsCommand)(train.train)
 app.add_typer(inspect.app, name="inspect")
 app.command("list")(listing.list_)
 app.command("setup")(setup.setup)
-app.command("doctor")(doctor.doctor)
+doctor.app.command("policy", cls=inputs.InputsCommand)(doctor_policy.doctor_policy)
+app.add_typer(doctor.app, name="doctor")
 app.command("status")(status.status)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
