@@ -265,16 +265,14 @@ def _axes(spec: SuiteSpec) -> Iterator[Mistake]:
         )
 
 
+LAGS = (1, 2, 4)
+"""By how many actions answers may be early or late."""
+
+
 def _times(spec: SuiteSpec, horizon: int, steps: int) -> Iterator[Mistake]:
     """Answers that are early, late, or made for another control rate."""
     offsets = np.array(spec.hold_action) == 0.0
     offsets &= np.array(["gripper" not in name for name in spec.action_names])
-
-    def early(answers: Answers, actions: Answers) -> Answers:
-        return answers[:, 1:]
-
-    def late(answers: Answers, actions: Answers) -> Answers:
-        return np.concatenate([answers[:, :1], answers[:, :-1]], axis=1)
 
     def half(answers: Answers, actions: Answers) -> Answers:
         twice = np.repeat(answers, 2, axis=1)
@@ -286,19 +284,30 @@ def _times(spec: SuiteSpec, horizon: int, steps: int) -> Iterator[Mistake]:
         return np.where(offsets, both, last)
 
     rate = spec.control_hz
-    if steps > 1:
+    for lag in LAGS:
+        if lag >= steps:
+            break
+
+        def early(answers: Answers, actions: Answers, lag: int = lag) -> Answers:
+            return answers[:, lag:]
+
+        def late(answers: Answers, actions: Answers, lag: int = lag) -> Answers:
+            return np.concatenate([answers[:, [0] * lag], answers[:, :-lag]], axis=1)
+
+        count = "one action" if lag == 1 else f"{lag} actions"
         yield Mistake(
-            "its answers begin one action late: they repeat the last one first",
-            "Leave out the first action of a chunk.",
+            f"its answers begin {count} late: they repeat what was done",
+            f"Leave out {count} at the beginning of a chunk.",
             "time",
             answers=early,
         )
         yield Mistake(
-            "its answers begin one action early",
-            "Its demonstrations may pair an observation with the next action.",
+            f"its answers begin {count} early",
+            "Its demonstrations may pair an observation with later actions.",
             "time",
             answers=late,
         )
+    if steps > 1:
         yield Mistake(
             f"its actions are for {rate / 2:g} Hz, the suite's for {rate:g}",
             "Repeat each action, offsets halved; or train at the suite's rate.",
@@ -361,7 +370,7 @@ def _scales(spec: SuiteSpec, answers: Answers, actions: Answers) -> Iterator[Mis
         yield Mistake(
             f"{', '.join(names)} {what}{told}",
             f"{remedy} {_ACTIONS}",
-            "scale",
+            f"scale of {', '.join(names)}",
             answers=scaled,
             places=tuple(places),
         )

@@ -1,8 +1,9 @@
 """Which mistakes a policy makes: the changes that make its error against demonstrations collapse.
 
 Changes are tried one by one; the best that counts is kept and the others are tried on top of it, so
-that two mistakes at once are found as well. What counts is strict, because a dozen are tried: see
-`Trial.counts`.
+that several mistakes at once are found as well. Where no change counts alone, each of what is seen
+is tried with each of what is answered: pictures upside down do not show in a policy whose actions
+are in other units. What counts is strict, because dozens are tried: see `Trial.counts`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ FOLLOWS = 0.7
 GAIN = 0.25
 DEVIATIONS = 4.0
 USEFUL = 0.9
-MOST_MISTAKES = 3
+MOST_MISTAKES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,8 @@ def diagnose(
     while len(kept) < MOST_MISTAKES:
         groups = {mistake.group for mistake in kept}
         before = patient.errors(raw, kept)
-        trials = []
+        trials: list[Trial] = []
+        pairs: list[tuple[Trial, Trial]] = []
         for mistake in observations:
             if mistake.group in groups:
                 continue
@@ -152,22 +154,28 @@ def diagnose(
             if seen is None:
                 continue
             answers = ask(policy, seen)
-            trials.append(patient.trial(mistake, before, patient.errors(answers, kept)))
-        for mistake in mistakes_of_answers(spec, patient.read(raw, kept), moments.actions):
-            if mistake.group not in groups:
-                after = patient.errors(raw, [*kept, mistake])
-                trials.append(patient.trial(mistake, before, after))
+            alone = patient.trial(mistake, before, patient.errors(answers, kept))
+            trials.append(alone)
+            for other in patient.of_answers(answers, kept, groups):
+                both = patient.errors(answers, [*kept, other])
+                if patient.trial(replace(mistake, places=None), before, both).counts:
+                    pairs.append((alone, patient.trial(other, before, both)))
+        for mistake in patient.of_answers(raw, kept, groups):
+            after = patient.errors(raw, [*kept, mistake])
+            trials.append(patient.trial(mistake, before, after))
         trials.sort(key=lambda trial: trial.total)
         if not kept:
             result.trials = trials
-        best = next((trial for trial in trials if trial.counts), None)
-        if best is None:
+        found = [next((trial for trial in trials if trial.counts), None)]
+        if found == [None] and pairs:
+            found = list(min(pairs, key=lambda pair: pair[1].total))
+        best = [trial for trial in found if trial is not None]
+        if not best:
             break
-        kept.append(best.mistake)
-        result.found.append(best)
-        result.mended = best.total
-        if best.mistake.observation is not None:
-            raw = patient.answers(kept)
+        kept += [trial.mistake for trial in best]
+        result.found += best
+        result.mended = best[-1].total
+        raw = patient.answers(kept)
     before = patient.errors(raw, kept)
     for what, change in _deprivations(spec, policy, moments):
         note(f"Without its {what} ...")
@@ -181,7 +189,7 @@ class _Patient:
     """A policy at some moments."""
 
     def __init__(self, policy: Policy, spec: SuiteSpec, moments: Moments) -> None:
-        self.policy, self.moments = policy, moments
+        self.policy, self.spec, self.moments = policy, spec, moments
         self.yardstick = Yardstick.of(moments.actions, spec.action_low, spec.action_high)
 
     def changed(self, mistakes: Sequence[Mistake]) -> list[Observation] | None:
@@ -205,6 +213,13 @@ class _Patient:
             if mistake.answers is not None:
                 raw = mistake.answers(raw, self.moments.actions)
         return raw
+
+    def of_answers(
+        self, raw: NDArray[np.float64], kept: Sequence[Mistake], groups: set[str]
+    ) -> list[Mistake]:
+        """Mistakes of answers that can still be, besides those that are kept."""
+        offered = mistakes_of_answers(self.spec, self.read(raw, kept), self.moments.actions)
+        return [mistake for mistake in offered if mistake.group not in groups]
 
     def errors(self, raw: NDArray[np.float64], mistakes: Sequence[Mistake]) -> NDArray[np.float64]:
         """(N, D) relative errors of answers with the changes of answers among some."""
