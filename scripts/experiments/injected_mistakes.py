@@ -16,6 +16,7 @@ To see a whole report:
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -149,6 +150,35 @@ class Mistaken(Policy):
         return answers
 
 
+class Remembered(Policy):
+    """Another policy that is asked no question twice: its answers follow from what it sees."""
+
+    def __init__(self, base: Policy) -> None:
+        self.base = base
+        self.needs, self.horizon, self.execute = base.needs, base.horizon, base.execute
+        self._answers: dict[bytes, Answers] = {}
+
+    def act(self, batch: Sequence[Observation]) -> Answers:
+        """(B, H, A) as the policy has answered, or would."""
+        digests = [_digest(seen) for seen in batch]
+        new = [place for place, digest in enumerate(digests) if digest not in self._answers]
+        if new:
+            episodes = [batch[place].episode for place in new]
+            self.base.start(episodes)
+            answers = self.base.act([batch[place] for place in new])
+            self.base.finish(episodes)
+            self._answers |= {digests[place]: a for place, a in zip(new, answers, strict=True)}
+        return np.stack([self._answers[digest] for digest in digests])
+
+
+def _digest(seen: Observation) -> bytes:
+    found = hashlib.sha256(f"{seen.episode.seed} {seen.step} {seen.instruction}".encode())
+    for camera in sorted(seen.pixels):
+        found.update(np.ascontiguousarray(seen.pixels[camera]))
+    found.update(seen.agent_pos)
+    return found.digest()
+
+
 def main() -> None:
     """Prints a line for every case."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -163,6 +193,7 @@ def main() -> None:
     spec = registry.load_suite(options.suite, options.backend).spec
     arguments = {} if options.checkpoint is None else {"checkpoint": options.checkpoint}
     policy = Mistaken(spec, options.policy, **arguments)
+    policy.base = Remembered(policy.base)
     moments = take_moments(
         expanded(options.data), spec, policy.needs, policy.execute, count=options.places, seed=0
     )

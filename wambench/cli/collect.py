@@ -79,8 +79,8 @@ def collect(
     max_trials: Annotated[
         int | None,
         typer.Option(
-            help="Trials per task that may be spent [default: --episodes; twice that with "
-            "--success-only]."
+            help="Trials per task that may be spent (default: --episodes; twice that with "
+            "--success-only)."
         ),
     ] = None,
     noise: Annotated[
@@ -99,11 +99,11 @@ def collect(
     ] = "sampled",
     cameras: Annotated[
         str | None,
-        typer.Option(help="Cameras, separated by commas [default: the suite's first two]."),
+        typer.Option(help="Cameras, separated by commas (default: the suite's first two)."),
     ] = None,
     image_size: Annotated[int, typer.Option(help="Height and width in pixels.")] = 128,
     tasks: Annotated[
-        str | None, typer.Option(help="Task indices or names, for example 0,3,5-7 [default: all].")
+        str | None, typer.Option(help="Task indices or names, for example 0,3,5-7 (default: all).")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the collection.")] = 0,
     backend: Annotated[
@@ -112,7 +112,7 @@ def collect(
     checkpoint: CheckpointOption = None,
     policy_arg: PolicyArgOption = None,
     workers: Annotated[
-        int | None, typer.Option(help="Simulator processes [default: one per core].")
+        int | None, typer.Option(help="Simulator processes (default: one per core).")
     ] = None,
     retries: Annotated[
         int, typer.Option(min=0, help="How often an episode that ended in an error is run again.")

@@ -84,11 +84,11 @@ def _print_missing(path: Path, console: Console) -> None:
 def view(
     data: Dataset,
     out: Annotated[
-        Path | None, typer.Option(help="File to write [default: sheet.html in the folder].")
+        Path | None, typer.Option(help="File to write (default: sheet.html in the folder).")
     ] = None,
     per_task: Annotated[int, typer.Option(help="Demonstrations shown of each task.")] = 3,
     tasks: Annotated[
-        str | None, typer.Option(help="Task indices, for example 0,3,5-7 [default: all].")
+        str | None, typer.Option(help="Task indices, for example 0,3,5-7 (default: all).")
     ] = None,
 ) -> None:
     """Writes a contact sheet: one HTML file with videos and action plots."""
@@ -108,7 +108,7 @@ def convert_(
     out: Annotated[Path, typer.Option(help="Folder to make.")],
     to: Annotated[
         Literal["lerobot", "hdf5"] | None,
-        typer.Option(help="Format [default: the one that the dataset does not have]."),
+        typer.Option(help="Format (default: the one that the dataset does not have)."),
     ] = None,
 ) -> None:
     """Converts LIBERO HDF5 into a LeRobotDataset v3 or back, without losing anything."""
@@ -123,10 +123,10 @@ def convert_(
 def replay_(
     data: Dataset,
     tasks: Annotated[
-        str | None, typer.Option(help="Task indices, for example 0,3,5-7 [default: all].")
+        str | None, typer.Option(help="Task indices, for example 0,3,5-7 (default: all).")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Simulator processes [default: one per core].")
+        int | None, typer.Option(help="Simulator processes (default: one per core).")
     ] = None,
 ) -> None:
     """Executes recorded actions again from the recorded start, and compares how that ends.

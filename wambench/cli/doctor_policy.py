@@ -31,13 +31,13 @@ def doctor_policy(
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="Successful demonstrations of the suite; several may follow [default: the suite's "
-            "expert is recorded now, at the policy's cameras and sizes]."
+            help="Successful demonstrations of the suite; several may follow (default: the suite's "
+            "expert is recorded now, at the policy's cameras and sizes)."
         ),
     ] = None,
     tasks: Annotated[
         str | None,
-        typer.Option(help=f"Tasks to record [default: {_RECORDED_TASKS}, evenly chosen]."),
+        typer.Option(help=f"Tasks to record (default: {_RECORDED_TASKS}, evenly chosen)."),
     ] = None,
     places: Annotated[
         int, typer.Option(min=8, help="At how many places of demonstrations it is asked.")

@@ -37,19 +37,19 @@ def evaluate(
         str | None, typer.Option(help="Policy by name, or path/to/file.py:Class.")
     ] = None,
     suite: Annotated[str | None, typer.Option(help="Suite by name.")] = None,
-    trials: Annotated[int | None, typer.Option(help="Episodes per task [default: 50].")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the run [default: 0].")] = None,
+    trials: Annotated[int | None, typer.Option(help="Episodes per task (default: 50).")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the run (default: 0).")] = None,
     tasks: Annotated[
-        str | None, typer.Option(help="Task indices or names, for example 0,3,5-7 [default: all].")
+        str | None, typer.Option(help="Task indices or names, for example 0,3,5-7 (default: all).")
     ] = None,
     backend: Annotated[
         Literal["auto", "official", "embedded"] | None,
-        typer.Option(help="Official or embedded assets [default: auto]."),
+        typer.Option(help="Official or embedded assets (default: auto)."),
     ] = None,
     checkpoint: CheckpointOption = None,
     policy_arg: PolicyArgOption = None,
     out: Annotated[
-        Path | None, typer.Option(help="Run directory [default: runs/<policy>-<suite>-<time>].")
+        Path | None, typer.Option(help="Run directory (default: runs/<policy>-<suite>-<time>).")
     ] = None,
     resume: Annotated[
         Path | None, typer.Option(help="Continue this run; only what is missing is run.")
@@ -70,7 +70,7 @@ def evaluate(
     ] = None,
     level: Annotated[
         float | None,
-        typer.Option(help="Confidence of the comparison with --against [default: 0.95]."),
+        typer.Option(help="Confidence of the comparison with --against (default: 0.95)."),
     ] = None,
     margin: Annotated[
         float | None,
@@ -78,7 +78,7 @@ def evaluate(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(help="Simulator processes, of each replica [default: one per core]."),
+        typer.Option(help="Simulator processes, of each replica (default: one per core)."),
     ] = None,
     engine: Annotated[
         Literal["local", "slurm", "ray"],
@@ -86,7 +86,7 @@ def evaluate(
     ] = "local",
     replicas: Annotated[
         int | None,
-        typer.Option(min=1, help="Copies of the policy: Slurm jobs or Ray actors [default: 1]."),
+        typer.Option(min=1, help="Copies of the policy: Slurm jobs or Ray actors (default: 1)."),
     ] = None,
     engine_arg: Annotated[
         list[str] | None, typer.Option(help="NAME=VALUE, passed to the engine; repeatable.")
@@ -94,7 +94,7 @@ def evaluate(
     video: Annotated[
         Literal["none", "failures", "all"] | None,
         typer.Option(
-            help="Which episodes to film [default: none; a resumed run goes on as it was]."
+            help="Which episodes to film (default: none; a resumed run goes on as it was)."
         ),
     ] = None,
     retries: Annotated[

@@ -20,7 +20,7 @@ def serve(
     protocol: Annotated[str, typer.Option(help="Network protocol; see `wambench list protocols`.")],
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65535, help="0 takes a free one [default: the protocol's]."),
+        typer.Option(min=0, max=65535, help="0 takes a free one (default: the protocol's)."),
     ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 lets every machine in.")
@@ -45,7 +45,7 @@ def serve(
         typer.Option(
             envvar="WAMBENCH_API_KEY",
             show_envvar=True,
-            help="Clients must send it [default: none].",
+            help="Clients must send it (default: none).",
         ),
     ] = None,
     seed: Annotated[

@@ -32,7 +32,7 @@ Data = Annotated[
     str, typer.Option(help="Demonstrations: LIBERO HDF5 or a LeRobotDataset v3 (a folder).")
 ]
 TasksOption = Annotated[
-    str | None, typer.Option(help="Task indices, for example 0,3,5-7 [default: all].")
+    str | None, typer.Option(help="Task indices, for example 0,3,5-7 (default: all).")
 ]
 RuleOption = Annotated[
     Literal["closure", "width", "command"],
@@ -70,7 +70,7 @@ LLMOption = Annotated[
     typer.Option(
         "--llm",
         help="Address of an OpenAI-compatible endpoint that splits instructions, for example "
-        "http://localhost:8000/v1 [default: rules, without a network].",
+        "http://localhost:8000/v1 (default: rules, without a network).",
     ),
 ]
 LLMModelOption = Annotated[
@@ -98,7 +98,7 @@ def build_(
     tasks: TasksOption = None,
     cameras: Annotated[
         str | None,
-        typer.Option(help="Views of the videos, separated by commas, at most 4 [default: all]."),
+        typer.Option(help="Views of the videos, separated by commas, at most 4 (default: all)."),
     ] = None,
     format_: Annotated[
         Literal["hdf5", "lerobot", "none"],

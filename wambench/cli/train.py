@@ -42,13 +42,13 @@ def train(
         typer.Option("--input", help="NAME=VALUE that the stage takes; short: --NAME VALUE."),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Optimiser steps [default: the preset's].")
+        int | None, typer.Option(min=1, help="Optimiser steps (default: the preset's).")
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Windows per step [default: the preset's].")
+        int | None, typer.Option(min=1, help="Windows per step (default: the preset's).")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Of weights, order and draws [default: the preset's].")
+        int | None, typer.Option(min=0, help="Of weights, order and draws (default: the preset's).")
     ] = None,
     train_init: Annotated[
         str | None,
