@@ -112,18 +112,45 @@ class Gripper(_Model):
         return self
 
 
+class Switch(_Model):
+    """A dimension that is one of two; what arrives is put on the nearer of them.
+
+    Attributes:
+        action: Name of the dimension in the suite's actions.
+        low: One of them, on the wire.
+        high: The other, on the wire.
+        suite_low: The first, in the suite.
+        suite_high: The second, in the suite.
+    """
+
+    # Not off and on: YAML takes these for booleans.
+    action: str
+    low: float
+    high: float
+    suite_low: float = -1.0
+    suite_high: float = 1.0
+
+    @model_validator(mode="after")
+    def _two(self) -> Self:
+        if self.low == self.high or self.suite_low == self.suite_high:
+            raise ValueError("low and high are the same")
+        return self
+
+
 class Actions(_Model):
     """Actions on the wire.
 
     Attributes:
         keys: The protocol's key of a part to the names of its dimensions in the suite's actions.
         gripper: How the gripper is commanded; None for a suite without.
-        plausible: Largest magnitude of what arrives, the gripper's apart, in the suite's units; an
-            answer beyond is one that was not scaled back.
+        switches: Further dimensions with two values.
+        plausible: Largest magnitude of what arrives, gripper and switches apart, in the suite's
+            units; an answer beyond is one that was not scaled back.
     """
 
     keys: dict[str, list[str]]
     gripper: Gripper | None = None
+    switches: list[Switch] = []
     plausible: float = 4.0
 
 
@@ -263,11 +290,17 @@ def check_fits(mapping: Mapping, spec: SuiteSpec) -> None:
             "Each must be there once.",
         )
     gripper = mapping.actions.gripper
-    if gripper is not None and gripper.action not in spec.action_names:
+    named = [] if gripper is None else [("gripper", gripper.action)]
+    named += [("switch", switch.action) for switch in mapping.actions.switches]
+    for what, name in named:
+        if name not in spec.action_names:
+            raise UsageError(
+                f"The mapping's {what} is the action {name!r}, which {spec.name} does not have.",
+                _near(name, spec.action_names),
+            )
+    if len({name for _, name in named}) < len(named):
         raise UsageError(
-            f"The mapping's gripper is the action {gripper.action!r}, which {spec.name} does not "
-            "have.",
-            _near(gripper.action, spec.action_names),
+            "The mapping names an action twice among gripper and switches.", "Name each once."
         )
 
 

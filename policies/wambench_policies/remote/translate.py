@@ -51,6 +51,9 @@ class Translator:
         self._actions = _places(mapping.actions.keys, spec.action_names)
         gripper = mapping.actions.gripper
         self._gripper = None if gripper is None else spec.action_names.index(gripper.action)
+        self._switches = [
+            (spec.action_names.index(switch.action), switch) for switch in mapping.actions.switches
+        ]
 
     # ---- of a client -------------------------------------------------------------------------
 
@@ -93,6 +96,10 @@ class Translator:
         if gripper is not None:
             column = chunk[:, self._gripper]
             chunk[:, self._gripper] = suite_gripper(column, gripper)
+        for place, switch in self._switches:
+            chunk[:, place] = _nearer(
+                chunk[:, place], switch.low, switch.high, switch.suite_low, switch.suite_high
+            )
         return chunk
 
     def check_range(self, answer: Mapping[str, Any]) -> None:
@@ -102,15 +109,18 @@ class Translator:
             PolicyContractError: Says which dimension, and what was expected.
         """
         actions = self.mapping.actions
+        ends = {switch.action: (switch.low, switch.high) for switch in actions.switches}
+        if actions.gripper is not None:
+            ends[actions.gripper.action] = (actions.gripper.open, actions.gripper.closed)
         for key, names in actions.keys.items():
             part = np.asarray(answer[key])
             for name, column in zip(names, np.moveaxis(part, -1, 0), strict=True):
                 low, high = float(column.min()), float(column.max())
-                if actions.gripper is not None and name == actions.gripper.action:
-                    ends = sorted((actions.gripper.open, actions.gripper.closed))
-                    slack = 0.25 * (ends[1] - ends[0])
-                    least, most = ends[0] - slack, ends[1] + slack
-                    hint = "Its gripper is commanded in another range: see actions.gripper."
+                if name in ends:
+                    least, most = sorted(ends[name])
+                    slack = 0.25 * (most - least)
+                    least, most = least - slack, most + slack
+                    hint = "It is commanded in another range: see actions.gripper and switches."
                 else:
                     least, most = -actions.plausible, actions.plausible
                     hint = "They may not have been scaled back to the robot's units."
@@ -188,9 +198,13 @@ class Translator:
     def answer(self, chunk: NDArray[np.floating[Any]]) -> Fields:
         """(T, A) actions of a policy by the protocol's keys."""
         gripper = self.mapping.actions.gripper
+        chunk = chunk.copy()
         if gripper is not None:
-            chunk = chunk.copy()
             chunk[:, self._gripper] = wire_gripper(chunk[:, self._gripper], gripper)
+        for place, switch in self._switches:
+            chunk[:, place] = _line(
+                chunk[:, place], switch.suite_low, switch.suite_high, switch.low, switch.high
+            )
         return {
             key: np.ascontiguousarray(chunk[:, places]) for key, places in self._actions.items()
         }
@@ -201,18 +215,22 @@ _CHECK = "Compare the server with `wambench inspect mapping`."
 
 def suite_gripper(values: NDArray[np.floating[Any]], gripper: Gripper) -> NDArray[np.floating[Any]]:
     """A gripper's command in the suite's values."""
-    if gripper.binary:
-        middle = (gripper.open + gripper.closed) / 2
-        closes = (values > middle) if gripper.closed > gripper.open else (values < middle)
-        moves = np.where(closes, gripper.suite_closed, gripper.suite_open)
-        between = (gripper.suite_open + gripper.suite_closed) / 2
-        return np.where(values == middle, between, moves)
-    return _line(values, gripper.open, gripper.closed, gripper.suite_open, gripper.suite_closed)
+    ends = (gripper.open, gripper.closed, gripper.suite_open, gripper.suite_closed)
+    return _nearer(values, *ends) if gripper.binary else _line(values, *ends)
 
 
 def wire_gripper(values: NDArray[np.floating[Any]], gripper: Gripper) -> NDArray[np.floating[Any]]:
     """A gripper's command in the peer's values."""
     return _line(values, gripper.suite_open, gripper.suite_closed, gripper.open, gripper.closed)
+
+
+def _nearer(
+    values: NDArray[np.floating[Any]], a: float, b: float, to_a: float, to_b: float
+) -> NDArray[np.floating[Any]]:
+    """`to_a` for what is nearer to a, `to_b` for what is nearer to b, and between for neither."""
+    middle = (a + b) / 2
+    towards_b = (values > middle) if b > a else (values < middle)
+    return np.where(values == middle, (to_a + to_b) / 2, np.where(towards_b, to_b, to_a))
 
 
 def _line(

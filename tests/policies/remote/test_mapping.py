@@ -20,6 +20,7 @@ from support import Run
 from wambench.cli.main import main
 from wambench.errors import PolicyContractError, PolicyError, UsageError
 from wambench.protocol import Needs
+from wambench.registry import load_suite
 from wambench_policies.remote.mapping import (
     Mapping,
     load_mapping,
@@ -42,7 +43,7 @@ def test_every_packaged_mapping_fits_all_its_suites_and_survives_yaml(mapping: M
     import yaml
 
     for suite in mapping.suites:
-        assert load_mapping(mapping.protocol, replace(SPEC, name=suite)).protocol
+        assert load_mapping(mapping.protocol, load_suite(suite, "embedded").spec).protocol
     assert parse_mapping(yaml.safe_load(mapping.to_yaml()), "again") == mapping
 
 
@@ -150,6 +151,28 @@ def test_a_gripper_that_is_one_when_open_is_turned_round() -> None:
     )
     binary = Translator(openpi(gripper | {"actions.gripper.binary": True}), SPEC)
     assert binary.chunk(answer)[:, 6].tolist() == [-1, -1, 0, 1, 1]
+
+
+def test_robocasa_s_gripper_and_base_mode_are_switched_at_a_half_as_its_wrapper_does() -> None:
+    spec = load_suite("robocasa24", "embedded").spec
+    both = Translator(load_mapping("groot", spec), spec)
+    wire = np.array([[0.0], [0.4], [0.6], [1.0]])
+    answer = {key: np.zeros((4, len(names))) for key, names in both.mapping.actions.keys.items()}
+    chunk = both.chunk(answer | {"action.gripper_close": wire, "action.control_mode": wire})
+    for name in ("gripper", "base_mode"):
+        assert chunk[:, spec.action_names.index(name)].tolist() == [-1, -1, 1, 1]
+    back = both.answer(chunk)
+    assert back["action.control_mode"][:, 0].tolist() == [0, 0, 1, 1]
+    assert back["action.base_motion"].shape == (4, 4)
+    answer["action.control_mode"] = np.full((4, 1), -1.0)
+    with pytest.raises(PolicyContractError, match=r"base_mode lies in .*switches"):
+        both.check_range(answer)
+
+
+def test_a_switch_that_the_suite_does_not_have_or_that_is_the_gripper_is_refused() -> None:
+    for action, said in (("base_mode", "switch is the action 'base_mode'"), ("gripper", "twice")):
+        with pytest.raises(UsageError, match=said):
+            openpi({"actions.switches": [{"action": action, "low": 0, "high": 1}]})
 
 
 @pytest.mark.parametrize(
