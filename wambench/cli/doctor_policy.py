@@ -106,6 +106,11 @@ def _build(name: str, suite: Suite, arguments: dict[str, Any]) -> Policy:
             f"Policy {name} looks at the simulator itself; there is nothing to mistake.",
             "`wambench eval` runs it.",
         )
+    if built.needs.subgoals:
+        raise UsageError(
+            f"Policy {name} is shown subgoals, which recorded demonstrations do not have.",
+            "Look at its parts: the policy that proposes actions, for example.",
+        )
     if unknown := [c for c in built.needs.cameras if c not in suite.spec.cameras]:
         raise UsageError(
             f"Policy {name} needs camera {', '.join(unknown)}, which {suite.spec.name} does not "

@@ -348,10 +348,10 @@ def _scales(spec: SuiteSpec, answers: Answers, actions: Answers) -> Iterator[Mis
             factors[place] = factor
             units.append(place)
     for places, what, remedy in (
-        (signs, "have the other sign", "Its frame is another than the suite's."),
+        (signs, "other sign", "Its frame is another than the suite's."),
         (
             units,
-            "are in other units",
+            "other units",
             "They may not have been scaled back to the robot's units, or twice: see the "
             "checkpoint's normalisation.",
         ),
@@ -360,7 +360,13 @@ def _scales(spec: SuiteSpec, answers: Answers, actions: Answers) -> Iterator[Mis
             continue
         names = [spec.action_names[place] for place in places]
         by = ", ".join(f"{factors[place]:.3g}" for place in places)
-        told = "" if places is signs else f" (the demonstrations' are {by} times as large)"
+        one = len(places) == 1
+        if places is signs:
+            said = f"{'has' if one else 'have'} the {what}"
+        else:
+            said = (
+                f"{'is' if one else 'are'} in {what} (the demonstrations' are {by} times as large)"
+            )
 
         def scaled(answers: Answers, actions: Answers, places: list[int] = places) -> Answers:
             answers = answers.copy()
@@ -368,7 +374,7 @@ def _scales(spec: SuiteSpec, answers: Answers, actions: Answers) -> Iterator[Mis
             return answers
 
         yield Mistake(
-            f"{', '.join(names)} {what}{told}",
+            f"{', '.join(names)} {said}",
             f"{remedy} {_ACTIONS}",
             f"scale of {', '.join(names)}",
             answers=scaled,

@@ -166,10 +166,10 @@ def diagnose(
         trials.sort(key=lambda trial: trial.total)
         if not kept:
             result.trials = trials
-        found = [next((trial for trial in trials if trial.counts), None)]
-        if found == [None] and pairs:
-            found = list(min(pairs, key=lambda pair: pair[1].total))
-        best = [trial for trial in found if trial is not None]
+        counting = [trial for trial in trials if trial.counts]
+        best = counting[:1]
+        if not best and pairs:
+            best = [*min(pairs, key=lambda pair: pair[1].total)]
         if not best:
             break
         kept += [trial.mistake for trial in best]
