@@ -14,9 +14,12 @@ from safetensors.torch import load_file  # noqa: E402
 from lac_wm_support import train  # noqa: E402
 from training_support import write_demos  # noqa: E402
 from wambench.errors import PolicyContractError, UsageError  # noqa: E402
+from wambench.inspector import InspectRequest  # noqa: E402
 from wambench_policies.data.config import ClipConfig, DataConfig  # noqa: E402
 from wambench_policies.data.windows import TrainingData  # noqa: E402
 from wambench_policies.lac_wm.adaptation import AdaptationObjective  # noqa: E402
+from wambench_policies.lac_wm.diagnostics import clustered  # noqa: E402
+from wambench_policies.lac_wm.inspect import LACWMInspector  # noqa: E402
 from wambench_policies.lac_wm.world import LACWorldModel  # noqa: E402
 
 STEPS = 12
@@ -162,3 +165,25 @@ def test_clips_have_one_chunk_until_they_grow(trained: Path) -> None:
     clips = TrainingData([trained / "data"], config).train
     lengths = [clips.batch([0], step=step)["images"].shape[1] for step in (4, 5, None)]
     assert lengths == [2, 3, 3]
+
+
+@pytest.mark.parametrize("name", ["world", "lac", "explicit"])
+def test_every_kind_of_world_model_is_looked_into(trained: Path, tmp_path: Path, name: str) -> None:
+    request = InspectRequest(
+        trained / name, (str(trained / "data"),), tmp_path, episodes="all", windows=16, device="cpu"
+    )
+    found = {finding.name: finding for finding in LACWMInspector().inspect(request)}
+    assert set(found) == {"rollout", "ridge", "clusters"}
+    assert all(file.stat().st_size for finding in found.values() for file in finding.files)
+
+
+def test_latent_sequences_that_are_apart_are_clusters_apart() -> None:
+    rng = np.random.default_rng(0)
+    centres = np.array([[5, 0], [-5, 0], [0, 9], [0, -9]]) @ rng.normal(size=(2, 12))
+    latents = np.repeat(centres, 10, axis=0) + 0.01 * rng.normal(size=(40, 12))
+    found = clustered(torch.from_numpy(latents).unflatten(1, (4, 3)), seed=0)
+    groups = found.cluster.reshape(4, 10)
+    assert (groups == groups[:, :1]).all()
+    assert len(set(groups[:, 0])) == 4
+    assert sorted(found.cluster[found.nearest]) == [0, 1, 2, 3]
+    assert found.explained.sum() > 0.999

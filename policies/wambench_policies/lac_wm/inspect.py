@@ -1,0 +1,271 @@
+"""Looks into LAC-WM's checkpoints: `wambench inspect lac_wm --checkpoint C --data D --out O`.
+
+Each diagnostic writes `NAME.csv` and `NAME.png`. Importing this needs no PyTorch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wambench.errors import UsageError
+from wambench.inspector import Diagnostic, Finding, InspectRequest
+from wambench.trainer import TrainInput
+from wambench_policies.lac_wm.runs import FinetuneRun, PretrainRun
+from wambench_policies.lac_wm.train import METHOD
+
+if TYPE_CHECKING:
+    from wambench_policies.diagnostics.episodes import EpisodeSet
+    from wambench_policies.lac_wm.diagnostics import Clustering, Sequences
+    from wambench_policies.nn.checkpoint import Checkpoint
+
+STAGES = ("pretrain", "finetune")
+LONGER = 2
+"""Roll-outs are looked at over so many times the length of training clips, as planning does."""
+
+
+class LACWMInspector:
+    """The diagnostics of world models."""
+
+    diagnostics = (
+        Diagnostic("rollout", "feature error by step of a roll-out, beside copy", STAGES),
+        Diagnostic("ridge", "how much of the actions latents say, by linear regression", STAGES),
+        Diagnostic("clusters", "latent sequences by PCA and K-means (A.8)", STAGES),
+    )
+    inputs: tuple[TrainInput, ...] = ()
+
+    def inspect(self, request: InspectRequest) -> Iterator[Finding]:
+        """Answers; see `wambench.inspector.Inspector`."""
+        from wambench_policies.nn.checkpoint import Checkpoint
+
+        checkpoint = Checkpoint.open(request.checkpoint, method=METHOD)
+        if checkpoint.stage not in STAGES:
+            raise UsageError(
+                f"{checkpoint.folder} is a checkpoint of stage {checkpoint.stage}, expected one of "
+                f"{' or '.join(STAGES)}.",
+                "Choose another folder.",
+            )
+        known = [one.name for one in self.diagnostics]
+        for name in request.only:
+            if name not in known:
+                raise UsageError(f"There is no {name!r}.", f"There are: {', '.join(known)}.")
+        inspection = _Inspection(checkpoint, request)
+        for name in known:
+            if not request.only or name in request.only:
+                yield getattr(inspection, name)()
+
+
+class _Inspection:
+    """One checkpoint and the demonstrations that it is asked about."""
+
+    def __init__(self, checkpoint: Checkpoint, request: InspectRequest) -> None:
+        import torch
+
+        from wambench_policies.lac_wm.world import load_model
+
+        self.checkpoint = checkpoint
+        self.request = request
+        kind = PretrainRun if checkpoint.stage == "pretrain" else FinetuneRun
+        self.run: PretrainRun | FinetuneRun = checkpoint.configuration(kind)
+        cuda = request.device == "auto" and torch.cuda.is_available()
+        self.model = load_model(checkpoint).to("cuda" if cuda else "cpu")
+        self.config = self.model.config
+
+    @cached_property
+    def episodes(self) -> EpisodeSet:
+        """The demonstrations."""
+        from wambench_policies.diagnostics.episodes import read_episodes
+
+        def rows(selection: Any) -> Any:
+            return self.config.windows(selection).model_copy(update={"clip": None})
+
+        request = self.request
+        return read_episodes(
+            request.data,
+            rows,
+            self.run.data,
+            self.run.training.seed,
+            self.checkpoint,
+            request.episodes,
+            request.note,
+        )
+
+    @cached_property
+    def short(self) -> Sequences:
+        """Stretches of as many latents as are looked at together."""
+        from wambench_policies.lac_wm.diagnostics import SEQUENCE
+
+        return self._sequences(SEQUENCE)
+
+    @cached_property
+    def clustering(self) -> Clustering:
+        """Their clusters."""
+        from wambench_policies.lac_wm.diagnostics import clustered
+
+        return clustered(self.short.latents, self.request.seed)
+
+    def _sequences(self, chunks: int) -> Sequences:
+        import torch
+
+        from wambench_policies.lac_wm.diagnostics import sequences
+
+        with torch.no_grad():
+            return sequences(
+                self.model, self.episodes, chunks, self.request.windows, self.request.seed
+            )
+
+    # ---- one method per diagnostic -----------------------------------------------------------
+
+    def rollout(self) -> Finding:
+        """Errors of roll-outs twice as long as training clips."""
+        import torch
+
+        from wambench_policies.diagnostics.draw import curves
+        from wambench_policies.lac_wm.diagnostics import rollout_errors
+
+        seen = self._sequences(LONGER * self.config.horizon)
+        with torch.no_grad():
+            rows = rollout_errors(self.model, seen)
+        names = {
+            "model": "the model",
+            "copy": "copy of the first frame",
+            "other": "the model with another sample's actions",
+            "frames": "the model with the IDM's latents",
+        }
+        if self.model.actions is None:
+            names = {"frames": names["frames"], "copy": names["copy"]} | {
+                "other": "the model with another sample's latents"
+            }
+        elif seen.by_frames is None:
+            del names["frames"]
+        figure = curves(
+            "Roll-out",
+            [row["chunks"] for row in rows],
+            {title: [row[name] for row in rows] for name, title in names.items()},
+            f"chunks of {self.config.chunk} actions",
+            "squared error of features",
+        )
+        first, last = rows[0], rows[-1]
+        line = (
+            f"after 1 chunk the error is {first['model']:.3g} and copying's {first['copy']:.3g}, "
+            f"after {last['chunks']} {last['model']:.3g} and {last['copy']:.3g}; with another "
+            f"sample's actions {last['other']:.3g}"
+        )
+        return self._finding("rollout", line, rows, figure)
+
+    def ridge(self) -> Finding:
+        """R² of a chunk's mean action from its latent, by action dimension."""
+        from wambench_policies.diagnostics.draw import bars
+        from wambench_policies.diagnostics.ridge import regress
+
+        seen = self.short
+        if len(np.unique(seen.samples.episode)) < 3:
+            raise UsageError(
+                "The regression is tested by episode, and there are fewer than three.",
+                "Give more demonstrations, or --episodes all.",
+            )
+        names = self.episodes.embodiment(int(seen.samples.episode[0])).action.names
+        actions = self.episodes.chunks(seen.samples, self.config.chunk).mean(1)
+        z = seen.latents[:, 0].cpu().numpy()
+        found = regress(z, actions, seen.samples.episode)
+        rows = [{"dimension": name, "r2": found.r2([i])} for i, name in enumerate(names)]
+        figure = bars(
+            "Actions from latents",
+            [str(index) for index in range(len(rows))],
+            {"R² on other episodes": [row["r2"] for row in rows]},
+            "R²",
+            limits=(-0.2, 1.0),
+        )
+        line = (
+            f"a linear reading of z explains {found.r2():.0%} of a chunk's mean actions in "
+            f"episodes that it was not fitted to, {found.r2(slice(0, 3)):.0%} of the first three "
+            "dimensions"
+        )
+        return self._finding("ridge", line, rows, figure)
+
+    def clusters(self) -> Finding:
+        """Where latent sequences lie, and what happens at the centres."""
+        found, samples = self.clustering, self.short.samples
+        rows = [
+            {
+                "demonstration": self.episodes.infos[int(episode)].name,
+                "row": int(row),
+                "pc1": float(point[0]),
+                "pc2": float(point[1]),
+                "cluster": int(cluster),
+                "nearest_to_centre": index in found.nearest,
+            }
+            for index, (episode, row, point, cluster) in enumerate(
+                zip(samples.episode, samples.row, found.points, found.cluster, strict=True)
+            )
+        ]
+        line = (
+            f"two components hold {found.explained.sum():.0%} of the variance of "
+            f"{len(rows)} sequences; clusters of "
+            f"{', '.join(str(int((found.cluster == k).sum())) for k in range(4))}"
+        )
+        return self._finding("clusters", line, rows, self._drawn(found))
+
+    def _drawn(self, found: Clustering) -> Any:
+        """The plane, and pictures of the sample nearest to each centre, first to last."""
+        from matplotlib.figure import Figure
+
+        from wambench.report.plots.style import LIGHT, MARKERS, NORMAL, PAGE, SMALL
+        from wambench_policies.diagnostics.episodes import Samples
+        from wambench_policies.lac_wm.diagnostics import SEQUENCE
+
+        chosen = self.short.samples
+        nearest = Samples(chosen.episode[found.nearest], chosen.row[found.nearest])
+        columns = [step * self.config.chunk for step in range(SEQUENCE + 1)]
+        count = len(found.nearest)
+        figure = Figure(figsize=(PAGE, 3.6), facecolor=LIGHT.ground)
+        figure.set_layout_engine("constrained", h_pad=0.02, w_pad=0.02)
+        grid = figure.add_gridspec(count, 3 + len(columns), width_ratios=[1.2] * 3 + [1] * 5)
+        plane = figure.add_subplot(grid[:, :3])
+        for cluster in range(count):
+            mine = found.cluster == cluster
+            colour = LIGHT.cycle[cluster % len(LIGHT.cycle)]
+            plane.scatter(
+                *found.points[mine].T, s=8, marker=MARKERS[cluster], color=colour, alpha=0.7
+            )
+            plane.scatter(
+                *found.points[found.nearest[cluster]],
+                s=70,
+                marker=MARKERS[cluster],
+                color=colour,
+                edgecolors=LIGHT.ink,
+            )
+        for axis, share in zip(("x", "y"), found.explained, strict=True):
+            getattr(plane, f"set_{axis}label")(
+                f"component {1 + (axis == 'y')} ({share:.0%})", fontsize=NORMAL, color=LIGHT.ink
+            )
+        plane.tick_params(labelsize=SMALL, colors=LIGHT.faint)
+        for column, offset in enumerate(columns):
+            pictures = self.episodes.frames(nearest, offset)
+            for line, picture in enumerate(pictures):
+                axes = figure.add_subplot(grid[line, 3 + column])
+                axes.imshow(picture)
+                axes.set_xticks([])
+                axes.set_yticks([])
+                axes.spines[:].set_visible(False)
+                if line == 0:
+                    axes.set_title(f"step {offset}", fontsize=SMALL, color=LIGHT.ink)
+                if column == 0:
+                    axes.set_ylabel(
+                        f"cluster {line}",
+                        fontsize=SMALL,
+                        color=LIGHT.cycle[line % len(LIGHT.cycle)],
+                        fontweight="bold",
+                    )
+        figure.suptitle("Latent sequences", fontsize=NORMAL, color=LIGHT.ink, fontweight="bold")
+        return figure
+
+    def _finding(self, name: str, line: str, rows: list[dict[str, Any]], figure: Any) -> Finding:
+        from wambench_policies.diagnostics.files import write_figure, write_table
+
+        out = self.request.out
+        table = write_table(out / f"{name}.csv", rows)
+        return Finding(name, line, (table, write_figure(out / f"{name}.png", figure)))
