@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import sys
 import weakref
 from collections.abc import Iterable
 from typing import Any
@@ -164,6 +165,11 @@ class Camera:
         if self._gl is not None:
             self._gl.free()
         self._context = self._gl = self._scene = None
+
+    def __del__(self) -> None:
+        """MuJoCo would free its textures in whichever context is current: another camera's."""
+        if not sys.is_finalizing():
+            self.close()
 
 
 def _visual(sites: bool) -> Any:
