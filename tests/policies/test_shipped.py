@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,14 @@ from wambench.registry import build_policy, find_policy, load_suite  # noqa: E40
 from wambench.report.summary import summarise_run  # noqa: E402
 from wambench.results.provenance import checkpoint_digest  # noqa: E402
 from wambench.results.run import RunDirectory  # noqa: E402
-from wambench_policies.training.encoders import SHIPPED_ENCODER  # noqa: E402
+from wambench_policies.imitation.runs import ACTRun, FlowBCRun  # noqa: E402
+from wambench_policies.lawam.runs import LaWMRun  # noqa: E402
+from wambench_policies.nn.encoders.build import build_encoder  # noqa: E402
+from wambench_policies.training.encoders import (  # noqa: E402
+    SHIPPED_ENCODER,
+    encoder_source,
+    load_encoder,
+)
 
 ROOT = Path(__file__).parents[2]
 POLICIES = ("lawam", "flow_bc")
@@ -52,6 +60,12 @@ def test_a_shipped_checkpoint_is_small_and_says_how_it_was_made(name: str) -> No
     assert f"wambench train {'lawam' if name == 'encoder' else name} --stage" in card
     assert "half precision" in card
     assert not re.search(r"[ '=]/\w", card), "a path of the machine that trained it"
+
+
+@pytest.mark.parametrize("run", [LaWMRun, FlowBCRun, ACTRun])
+def test_the_tiny_preset_takes_the_shipped_encoder(run: Any) -> None:
+    config = run.tiny().encoder
+    load_encoder(build_encoder(config), config, encoder_source(config, None))
 
 
 @pytest.mark.parametrize("suite", SUITES)
