@@ -171,7 +171,9 @@ def scheduler_seconds(workers: int, calls: int) -> tuple[float, int, int]:
             "steps": calls,
             "final_state": "",
             "actions": "",
+            "agent_pos": np.zeros(8, np.float32),
             "metrics": {},
+            "decisions": None,
             "meta": {},
             "video": None,
         }
@@ -198,7 +200,7 @@ def scheduler_seconds(workers: int, calls: int) -> tuple[float, int, int]:
             super()._listen()
 
     scheduler = Counting(
-        SimpleNamespace(workers=crew),  # type: ignore[arg-type]
+        SimpleNamespace(workers=crew, decisions=""),  # type: ignore[arg-type]
         _Instant(),
         7,
         Limits(batch=64),

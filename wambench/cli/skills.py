@@ -213,11 +213,11 @@ def label_(
     data: Data,
     out: Annotated[Path, typer.Option(help="File to write, JSON lines.")],
     per_task: Annotated[
-        int | None, typer.Option(min=1, help="Most demonstrations of each task [default: all].")
+        int | None, typer.Option(min=1, help="Most demonstrations of each task (default: all).")
     ] = None,
     tasks: TasksOption = None,
     workers: Annotated[
-        int | None, typer.Option(help="Simulator processes [default: one per core].")
+        int | None, typer.Option(help="Simulator processes (default: one per core).")
     ] = None,
 ) -> None:
     """Asks the expert where its skills began, for data that was collected before it was asked.
@@ -253,7 +253,7 @@ def score_(
     data: Data,
     labels: Annotated[
         Path | None,
-        typer.Option(help="File of `wambench skills label` [default: what the data holds]."),
+        typer.Option(help="File of `wambench skills label` (default: what the data holds)."),
     ] = None,
     rule: RuleOption = "closure",
     threshold: ThresholdOption = 0.05,
@@ -269,7 +269,7 @@ def score_(
     ] = "0.25,0.5,1",
     tasks: TasksOption = None,
     out: Annotated[
-        Path | None, typer.Option(help="File for all numbers, JSON [default: none].")
+        Path | None, typer.Option(help="File for all numbers, JSON (default: none).")
     ] = None,
 ) -> None:
     """Measures synchronisation, and the cuts against where the expert's skills really begin."""
@@ -365,7 +365,7 @@ def view_(
     out: Annotated[Path, typer.Option(help="Folder for pictures, one per demonstration.")],
     labels: Annotated[
         Path | None,
-        typer.Option(help="File of `wambench skills label` [default: what the data holds]."),
+        typer.Option(help="File of `wambench skills label` (default: what the data holds)."),
     ] = None,
     rule: RuleOption = "closure",
     threshold: ThresholdOption = 0.05,
@@ -379,7 +379,7 @@ def view_(
     llm_key: LLMKeyOption = "OPENAI_API_KEY",
     tasks: TasksOption = None,
     per_task: Annotated[int, typer.Option(min=1, help="Most demonstrations of each task.")] = 1,
-    camera: Annotated[str | None, typer.Option(help="Camera [default: the first].")] = None,
+    camera: Annotated[str | None, typer.Option(help="Camera (default: the first).")] = None,
 ) -> None:
     """Draws demonstrations: pictures where they are cut, the gripper, skills and prompts."""
     from wambench.demos.dataset import open_source
