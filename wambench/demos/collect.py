@@ -140,7 +140,8 @@ def collect(request: CollectRequest, execution: Execution) -> Collection:
             workers = min(workers, len(todo))
             execution.progress.note(
                 f"{suite.spec.name}, backend {suite.spec.backend}: {config.episodes} "
-                f"demonstrations of each of {len(collection.progress())} tasks, "
+                f"demonstration{'s' * (config.episodes > 1)} of each of "
+                f"{len(collection.progress())} tasks, "
                 f"{workers} worker{'s' * (workers > 1)}, into {collection.path}"
             )
             pool = WorkerPool(
