@@ -246,16 +246,21 @@ def suite_interpreter(suite: Suite, config: RunConfig, execution: Execution) -> 
     )
 
 
-def build_checked_policy(reference: registry.Reference, suite: Suite, config: RunConfig) -> Policy:
-    """The policy, after everything that can be refused before a simulator starts."""
-    policy = registry.build_policy(reference, suite.spec, config.policy_arguments)
+def check_cameras(policy: Policy, name: str, suite: Suite) -> None:
+    """Refuses a policy that needs cameras which the suite does not have."""
     unknown = [camera for camera in policy.needs.cameras if camera not in suite.spec.cameras]
     if unknown:
         raise UsageError(
-            f"Policy {config.policy} needs camera {', '.join(unknown)}, which {config.suite} "
-            "does not have.",
+            f"Policy {name} needs camera {', '.join(unknown)}, which {suite.spec.name} does not "
+            "have.",
             f"Its cameras are: {', '.join(suite.spec.cameras)}.",
         )
+
+
+def build_checked_policy(reference: registry.Reference, suite: Suite, config: RunConfig) -> Policy:
+    """The policy, after everything that can be refused before a simulator starts."""
+    policy = registry.build_policy(reference, suite.spec, config.policy_arguments)
+    check_cameras(policy, config.policy, suite)
     tasks = suite.tasks()
     chosen = range(len(tasks)) if config.tasks is None else config.tasks
     if policy.needs.subgoals:

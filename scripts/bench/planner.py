@@ -23,7 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from wambench import registry
-from wambench_policies.planning.features import chosen_device, model_features
+from wambench_policies.nn.device import chosen_device
+from wambench_policies.planning.features import model_features
 from wambench_policies.planning.policy import load_world_model
 
 PAPER_CANDIDATES, PAPER_FRAMES, PAPER_S = 10, 8, 0.1

@@ -100,6 +100,8 @@ class _Quiet:
 
 
 def _build(name: str, suite: Suite, arguments: dict[str, Any]) -> Policy:
+    from wambench.evaluate import check_cameras
+
     built = registry.build_policy(registry.find_policy(name), suite.spec, arguments)
     if built.needs.privileged:
         raise UsageError(
@@ -111,12 +113,7 @@ def _build(name: str, suite: Suite, arguments: dict[str, Any]) -> Policy:
             f"Policy {name} is shown subgoals, which recorded demonstrations do not have.",
             "Look at its parts: the policy that proposes actions, for example.",
         )
-    if unknown := [c for c in built.needs.cameras if c not in suite.spec.cameras]:
-        raise UsageError(
-            f"Policy {name} needs camera {', '.join(unknown)}, which {suite.spec.name} does not "
-            "have.",
-            f"Its cameras are: {', '.join(suite.spec.cameras)}.",
-        )
+    check_cameras(built, name, suite)
     return built
 
 

@@ -136,17 +136,15 @@ class CheckpointPolicy(Policy):
         return Checkpoint.open(folder or self.shipped, method=self.method, stage=STAGE)
 
     def _build(self, checkpoint: Checkpoint, device: str, changes: Mapping[str, Any]) -> None:
-        import torch
+        from wambench_policies.nn.device import chosen_device
 
         configuration, network = self.types()
         self.config = checkpoint.configuration(configuration).with_overrides(changes)
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = chosen_device(device)
         self.model = network(self.config)
         self.model.load_external(trained=True)
         checkpoint.load_into(self.model)
-        self.model.eval().requires_grad_(False).to(device)
-        self._device = torch.device(device)
+        self.model.eval().requires_grad_(False).to(self._device)
 
     def _steps_of(self, seconds: float) -> int:
         from wambench_policies.data.config import horizon_steps

@@ -62,16 +62,14 @@ class _Inspection:
     """One checkpoint and the demonstrations that it is asked about."""
 
     def __init__(self, checkpoint: Checkpoint, request: InspectRequest) -> None:
-        import torch
-
         from wambench_policies.lac_wm.world import load_model
+        from wambench_policies.nn.device import chosen_device
 
         self.checkpoint = checkpoint
         self.request = request
         kind = PretrainRun if checkpoint.stage == "pretrain" else FinetuneRun
         self.run: PretrainRun | FinetuneRun = checkpoint.configuration(kind)
-        cuda = request.device == "auto" and torch.cuda.is_available()
-        self.model = load_model(checkpoint).to("cuda" if cuda else "cpu")
+        self.model = load_model(checkpoint).to(chosen_device(request.device))
         self.config = self.model.config
 
     @cached_property

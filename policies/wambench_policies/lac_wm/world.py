@@ -34,6 +34,7 @@ from wambench_policies.lac_wm.model import LatentWorldModel, PretrainedWorldMode
 from wambench_policies.lac_wm.runs import FinetuneRun, PretrainRun
 from wambench_policies.lac_wm.train import METHOD
 from wambench_policies.nn.checkpoint import Checkpoint
+from wambench_policies.nn.device import chosen_device
 from wambench_policies.nn.normalise import Embodiment, Normalisation
 
 ROWS = 512
@@ -146,9 +147,7 @@ class LACWorldModel:
             raise UsageError(
                 f"{checkpoint} knows {', '.join(known)}.", "Give the suite whose robot is meant."
             )
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        return cls(model, found.normalisation, embodiment, torch.device(device), rows)
+        return cls(model, found.normalisation, embodiment, chosen_device(device), rows)
 
     def digest(self) -> str:
         """Text that identifies the feature space."""

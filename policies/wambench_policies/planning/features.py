@@ -23,6 +23,7 @@ from wambench.errors import PolicyContractError, UsageError
 from wambench_policies.data.cache import resize
 from wambench_policies.nn.adaln import plain_norm
 from wambench_policies.nn.checkpoint import Checkpoint
+from wambench_policies.nn.device import chosen_device
 from wambench_policies.nn.encoders.build import build_encoder
 from wambench_policies.nn.encoders.config import EncoderConfig, TinyEncoderConfig
 from wambench_policies.training.encoders import SHIPPED_ENCODER
@@ -122,10 +123,3 @@ def model_features(model: WorldModel, name: str, device: str, *, batched: bool =
     title = f"{name} {digest()[:16]}" if callable(digest) else name
     size = getattr(model, "image_size", None)
     return Features(model.encode, title, size, chosen_device(device), batched=batched)
-
-
-def chosen_device(device: str) -> torch.device:
-    """`auto` as the accelerator where there is one."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)

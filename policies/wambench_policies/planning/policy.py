@@ -311,11 +311,8 @@ def _judge(
     batched: bool,
 ) -> tuple[Judge, Features]:
     """What imagines and scores, and the feature space that results are measured in."""
-    from wambench_policies.planning.features import (
-        chosen_device,
-        encoder_features,
-        model_features,
-    )
+    from wambench_policies.nn.device import chosen_device
+    from wambench_policies.planning.features import encoder_features, model_features
     from wambench_policies.planning.judges import CostJudge, ModelJudge
     from wambench_policies.planning.protocol import WorldModel
 

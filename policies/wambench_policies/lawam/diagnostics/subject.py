@@ -18,6 +18,7 @@ from wambench_policies.lawam.model import LaWAM
 from wambench_policies.lawam.runs import LaWAMRun, LaWMRun
 from wambench_policies.lawam.train import METHOD
 from wambench_policies.nn.checkpoint import Checkpoint
+from wambench_policies.nn.device import chosen_device
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,7 @@ def load_subject(
     Raises:
         UsageError: They cannot be read or do not belong together.
     """
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    where = torch.device(device)
+    where = chosen_device(device)
     if checkpoint.stage == "lawm":
         if stage_one is not None:
             raise UsageError(

@@ -7,41 +7,30 @@ published weights hold as well is not built.
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from wambench.errors import UsageError
-from wambench_policies.nn.encoders.base import FeatureEncoder
 from wambench_policies.nn.encoders.config import VJepa2Config
-
-MEAN = (0.485, 0.456, 0.406)
-"""Mean of ImageNet, the published preprocessing of V-JEPA 2."""
-
-STD = (0.229, 0.224, 0.225)
-"""Standard deviation of ImageNet."""
+from wambench_policies.nn.encoders.hub import HubEncoder
 
 _TUBELET = 2
 """Frames of a tubelet in the published models."""
 
 
-class VJepa2Encoder(FeatureEncoder):
-    """See the module docstring.
+class VJepa2Encoder(HubEncoder):
+    """See the module docstring, and `HubEncoder`."""
 
-    Args:
-        config: Sizes, and where the weights are. The weights themselves are read by
-            `load_weights`, so that the module can be counted without them.
-    """
+    title = "V-JEPA 2"
+    get = (
+        "Set encoder.source to a folder that holds config.json and model.safetensors of "
+        "facebook/vjepa2-vitg-fpc64-256, or take --preset tiny."
+    )
+    fit = "V-JEPA 2 ViT-g at 256 pixels"
 
     def __init__(self, config: VJepa2Config) -> None:
         from transformers import VJEPA2Config
         from transformers.models.vjepa2.modeling_vjepa2 import VJEPA2Encoder
 
-        side = config.image_size // config.patch
-        super().__init__(
-            (side, side), config.dim, config.image_size, ours=False, random=config.random
-        )
-        self.config = config
-        self.backbone = VJEPA2Encoder(
+        backbone = VJEPA2Encoder(
             VJEPA2Config(
                 patch_size=config.patch,
                 crop_size=config.image_size,
@@ -53,40 +42,15 @@ class VJepa2Encoder(FeatureEncoder):
                 attn_implementation="sdpa",
             )
         )
-        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
-        self.freeze()
+        super().__init__(config, backbone)
+        self.config = config
 
-    def load_weights(self) -> None:
-        """Reads the weights from the hub's cache, the hub, or a folder.
-
-        Raises:
-            UsageError: They are not there, or are those of another model.
-        """
+    def published(self, source: str) -> nn.Module:
+        """See `HubEncoder`; of the whole model the encoder alone."""
         from transformers import VJEPA2Model
 
-        try:
-            loaded = VJEPA2Model.from_pretrained(self.config.source).encoder
-        except (OSError, ValueError) as error:
-            raise UsageError(
-                f"The weights of V-JEPA 2 cannot be read from {self.config.source}: "
-                f"{str(error).splitlines()[0]}",
-                "Set encoder.source to a folder that holds config.json and model.safetensors of "
-                "facebook/vjepa2-vitg-fpc64-256, or take --preset tiny.",
-            ) from error
-        here = {name: value.shape for name, value in self.backbone.state_dict().items()}
-        there = {name: value.shape for name, value in loaded.state_dict().items()}
-        if here != there:
-            unlike = sorted(
-                name for name in here.keys() | there.keys() if here.get(name) != there.get(name)
-            )
-            raise UsageError(
-                f"{self.config.source} is another model than the configuration says: "
-                f"{len(unlike)} tensors differ, the first is {unlike[0]}.",
-                "Use V-JEPA 2 ViT-g at 256 pixels, or change the encoder's sizes.",
-            )
-        self.backbone.load_state_dict(loaded.state_dict())
-        self.ready = True
+        model: nn.Module = VJEPA2Model.from_pretrained(source).encoder
+        return model
 
     def encode(self, pixels: Tensor) -> Tensor:
         """(M, 3, H, W) in [0, 1] to (M, N, dim)."""
