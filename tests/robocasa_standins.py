@@ -43,7 +43,7 @@ _OBJECT = """<mujoco model="{name}">
 </mujoco>
 """
 
-_BOX = """v -1 -1 -1
+BOX = """v -1 -1 -1
 v 1 -1 -1
 v 1 1 -1
 v -1 1 -1
@@ -72,23 +72,23 @@ def make(source: Path, target: Path) -> Path:
     registry = assets / "fixtures" / "fixture_registry"
     words = "".join(path.read_text(encoding="utf-8") for path in sorted(registry.glob("*.yaml")))
     for name in sorted(set(re.findall(r"\btextures/[\w./-]+\.png", words))):
-        _picture(target / name)
+        picture(target / name)
     for model in sorted((assets / "fixtures").rglob("*.xml")):
         for name in references(assets, model.relative_to(assets).as_posix()):
-            (_picture if name.endswith(".png") else _small_box)(target / name)
-    for category, folder in _categories(source).items():
+            (picture if name.endswith(".png") else _small_box)(target / name)
+    for category, folder in categories(source, "objaverse").items():
         half = (0.09, 0.09, 0.01) if category in _FLAT else (0.025, 0.025, 0.03)
         for number in range(INSTANCES):
             place = target / "objects" / folder / f"{category}_standin_{number}"
-            _picture(place / "visual" / "colour.png")
-            _write(place / "visual" / "shape.obj", _BOX)
+            picture(place / "visual" / "colour.png")
+            write(place / "visual" / "shape.obj", BOX)
             x, y, z = (round(side * (1 + 0.05 * number), 4) for side in half)
-            _write(place / "model.xml", _OBJECT.format(name=category, x=x, y=y, z=z))
+            write(place / "model.xml", _OBJECT.format(name=category, x=x, y=y, z=z))
     return target
 
 
-def _categories(source: Path) -> dict[str, str]:
-    """Category to folder, of the objaverse pack."""
+def categories(source: Path, *packs: str) -> dict[str, str]:
+    """Category to the folder of its models, in the first of the packs that has it."""
     file = source / "robocasa" / "models" / "objects" / "kitchen_objects.py"
     stand_in: Any = types.ModuleType("robocasa")
     stand_in.models = types.SimpleNamespace(assets_root="")
@@ -96,24 +96,26 @@ def _categories(source: Path) -> dict[str, str]:
     with mock.patch.dict(sys.modules, {"robocasa": stand_in}):
         exec(compile(file.read_text(encoding="utf-8"), str(file), "exec"), names)
     return {
-        name: entry["objaverse"].get("model_folders", [f"objaverse/{name}"])[0]
+        name: entry[pack].get("model_folders", [f"{pack}/{name}"])[0]
         for name, entry in names["OBJ_CATEGORIES"].items()
-        if "objaverse" in entry
+        if (pack := next((pack for pack in packs if pack in entry), None))
     }
 
 
 def _small_box(path: Path) -> None:
-    corners, faces = _BOX.split("f ", 1)
-    _write(path, corners.replace("1", "0.05") + "f " + faces)
+    corners, faces = BOX.split("f ", 1)
+    write(path, corners.replace("1", "0.05") + "f " + faces)
 
 
-def _picture(path: Path) -> None:
+def picture(path: Path) -> None:
+    """A small plain picture, of a colour that its name decides."""
     path.parent.mkdir(parents=True, exist_ok=True)
     colour = tuple(64 + byte // 2 for byte in hashlib.sha256(path.name.encode()).digest()[:3])
     Image.new("RGB", (8, 8), colour).save(path)
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
+    """A file with its folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 

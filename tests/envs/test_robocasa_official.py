@@ -12,22 +12,23 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import mujoco
 import numpy as np
 import pytest
 
+from robocasa_fakes import Kitchen, write
 from wambench.errors import PolicyContractError, RuntimeUnavailable, UsageError
 from wambench.manifest import build_manifest
 from wambench.protocol import Needs
 from wambench_envs.robocasa.official import env as official_env
 from wambench_envs.robocasa.official import installation, upstream
 from wambench_envs.robocasa.official.env import OfficialRoboCasaEnv, portable
+from wambench_envs.robocasa.official.installation import Installation
+from wambench_envs.robocasa.official.releases import V0_2, Release
 from wambench_envs.robocasa.official.suite import OfficialRoboCasaSuite
-from wambench_envs.robocasa.protocol import SETTLE_STEPS, STATE_KEYS, scenes_of
+from wambench_envs.robocasa.protocol import SETTLE_STEPS, scenes_of
 from wambench_envs.robocasa.suite import (
     RoboCasaSuite,
     robocasa24,
-    robocasa365,
     suite_spec,
     tasks,
 )
@@ -38,13 +39,6 @@ ASSETS = Path("robocasa/models/assets")
 
 
 # ---- a checkout and its assets -------------------------------------------------------------------
-
-
-def write(path: Path, text: str = "x") -> Path:
-    """A file with its folders."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return path
 
 
 @pytest.fixture
@@ -84,8 +78,8 @@ def packs(source: Path, tmp_path: Path) -> Path:
 
 
 def test_a_complete_checkout_with_its_packs_lacks_nothing(source: Path, packs: Path) -> None:
-    installation.check_source(source)
-    assert installation.missing_assets(source, packs) == []
+    installation.check_source(V0_2, source)
+    assert installation.missing_assets(Installation(V0_2, source, packs)) == []
 
 
 @pytest.mark.parametrize(
@@ -102,18 +96,18 @@ def test_files_that_are_gone_empty_or_git_lfs_pointers_are_named(
 ) -> None:
     for text in ("", "version https://git-lfs.github.com/spec/v1\n", None):
         (packs / name).unlink() if text is None else (packs / name).write_text(text)
-        assert installation.missing_assets(source, packs) == [name]
+        assert installation.missing_assets(Installation(V0_2, source, packs)) == [name]
 
 
 def test_without_any_download_the_set_up_says_what_is_missing_and_how_to_get_it(
     source: Path,
 ) -> None:
     with pytest.raises(UsageError) as refused:
-        installation.install(source, None)
+        installation.install(V0_2, source, None)
     assert "objects/objaverse" in refused.value.problem
     assert "textures/tiles.png" in refused.value.problem
     assert "download_kitchen_assets.py" in refused.value.remedy
-    assert installation.installed() is None
+    assert installation.installed(V0_2) is None
 
 
 @pytest.mark.parametrize(
@@ -126,22 +120,22 @@ def test_another_version_is_refused_with_the_commit_to_check_out(
     init = source / "robocasa/__init__.py"
     init.unlink() if text is None else init.write_text(text)
     with pytest.raises(UsageError, match=problem) as refused:
-        installation.install(source, None)
-    assert installation.COMMIT in refused.value.remedy
+        installation.install(V0_2, source, None)
+    assert V0_2.commit in refused.value.remedy
 
 
 def test_a_checkout_without_a_task_is_refused(source: Path) -> None:
     kitchens = source / "robocasa/environments/kitchen/single_stage/kitchen_all.py"
     kitchens.write_text(kitchens.read_text().replace("class OpenDrawer(", "class Drawer("))
     with pytest.raises(UsageError, match="no task OpenDrawer"):
-        installation.check_source(source)
+        installation.check_source(V0_2, source)
 
 
 def test_the_view_joins_code_and_packs_and_keeps_upstreams_writes_from_the_users_folders(
     source: Path, packs: Path
 ) -> None:
     write(packs / "objects/objaverse/apple/apple_0/1790000000_123_42.xml")  # upstream was killed
-    found = installation.Installation(source, packs)
+    found = Installation(V0_2, source, packs)
     installation._make_view(found)
     installation._make_view(found)
     view = found.view / ASSETS
@@ -161,7 +155,10 @@ def test_hashes_change_with_code_models_and_sizes_but_not_with_private_settings(
     def hashes() -> tuple[str, str]:
         for cached in (installation.code_hash, installation.assets_hash):
             cached.cache_clear()
-        return installation.code_hash(source), installation.assets_hash(source, packs)
+        return (
+            installation.code_hash(source),
+            installation.assets_hash(Installation(V0_2, source, packs)),
+        )
 
     code, assets = hashes()
     write(source / "robocasa/macros_private.py", "DATASET_BASE_PATH = 2\n")
@@ -188,7 +185,7 @@ def test_the_backend_is_refused_until_it_is_set_up_and_auto_takes_the_other(sour
 def test_auto_takes_it_once_it_is_set_up_and_says_so_when_it_has_gone(
     source: Path, packs: Path
 ) -> None:
-    found = installation.Installation(source, packs)
+    found = Installation(V0_2, source, packs)
     installation._make_view(found)
     installation._remember(found)
     official, embedded = robocasa24("auto"), RoboCasaSuite()
@@ -207,7 +204,7 @@ def test_auto_takes_it_once_it_is_set_up_and_says_so_when_it_has_gone(
 @pytest.fixture
 def suite(source: Path, packs: Path) -> OfficialRoboCasaSuite:
     """The suite on that installation."""
-    found = installation.Installation(source, packs)
+    found = Installation(V0_2, source, packs)
     installation._make_view(found)
     installation._remember(found)
     return OfficialRoboCasaSuite(suite_spec("official"), tasks())
@@ -238,68 +235,6 @@ def test_demonstrations_begin_in_other_kitchens_with_other_objects() -> None:
 
 # ---- the adapter, over a stand-in for upstream's environment -------------------------------------
 
-WORLD = """
-<mujoco>
-  <option timestep="0.002"/>
-  <worldbody>
-    <light pos="0 0 3"/>
-    <camera name="robot0_agentview_left" pos="0 -1 1" xyaxes="1 0 0 0 1 1"/>
-    <geom type="plane" size="2 2 0.1" group="1"/>
-    <body pos="0 0 0.3">
-      <joint name="slide" type="slide" axis="1 0 0"/>
-      <geom type="box" size="0.1 0.1 0.1" rgba="1 0 0 1" group="1"/>
-    </body>
-    <site name="water" pos="0 0 0.6" size="0.2" rgba="0 0 1 0"/>
-  </worldbody>
-</mujoco>
-"""
-
-
-class Kitchen:
-    """One joint that action 0 moves; solved beyond 1 cm, and then the water runs."""
-
-    def __init__(self, seed: int, scene: tuple[int, int], split: str) -> None:
-        model = mujoco.MjModel.from_xml_string(WORLD)
-        data = mujoco.MjData(model)
-        wrapped = SimpleNamespace(_model=model), SimpleNamespace(_data=data)
-        self.sim = SimpleNamespace(model=wrapped[0], data=wrapped[1])
-        self.model, self.data = model, data
-        data.qpos[0] = np.random.default_rng(seed).uniform(-0.5, -0.4)
-        mujoco.mj_forward(model, data)
-        self.meta = {
-            "lang": f"slide {seed} to the right",
-            "layout_id": np.int64(scene[0]),
-            "object_cfgs": [{"size": (0.1, None), "info": {"mjcf_path": "/a/objects/x/model.xml"}}],
-        }
-        self.steps = 0
-        self.closed = False
-
-    def observed(self) -> dict[str, Any]:
-        """robosuite's observables, numbered."""
-        widths = dict(STATE_KEYS) | {"joint_pos": 7, "joint_vel": 7}
-        return {f"robot0_{key}": np.full(n, self.data.qpos[0]) for key, n in widths.items()}
-
-    def step(self, action: Any) -> tuple[dict[str, Any], float, bool, dict[str, Any]]:
-        """25 physics steps; the action is written into."""
-        for _ in range(25):
-            self.data.qvel[0] = action[0]
-            mujoco.mj_step(self.model, self.data)
-        self.model.site_rgba[0, 3] = float(self._check_success())
-        action[:] = 7.0
-        self.steps += 1
-        return self.observed(), 0.0, False, {}
-
-    def _check_success(self) -> bool:
-        return bool(self.data.qpos[0] > 0.01)
-
-    def get_ep_meta(self) -> dict[str, Any]:
-        """Its description."""
-        return self.meta
-
-    def close(self) -> None:
-        """Remembers it."""
-        self.closed = True
-
 
 @pytest.fixture
 def built(monkeypatch: pytest.MonkeyPatch) -> list[Kitchen]:
@@ -307,12 +242,12 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[Kitchen]:
     kitchens: list[Kitchen] = []
 
     def build(
-        task: str, seed: int, scenes: Sequence[tuple[int, int]], split: str
+        release: Release, task: str, seed: int, scenes: Sequence[tuple[int, int]], split: str
     ) -> tuple[Kitchen, dict[str, Any]]:
         kitchens.append(Kitchen(seed, scenes[0], split))
         return kitchens[-1], kitchens[-1].observed()
 
-    monkeypatch.setattr(upstream, "load", lambda: None)
+    monkeypatch.setattr(upstream, "load", lambda release: None)
     monkeypatch.setattr(upstream, "build", build)
     return kitchens
 
@@ -421,8 +356,3 @@ def test_descriptions_are_plain_json_without_paths_of_a_machine() -> None:
 def test_the_expert_is_refused_in_kitchens_that_it_does_not_know() -> None:
     with pytest.raises(PolicyContractError, match="--backend embedded"):
         Expert(suite_spec("official"))
-
-
-def test_the_other_version_is_an_error_that_says_so() -> None:
-    with pytest.raises(RuntimeUnavailable, match=r"v1\.0\.1.* not in wambench yet.*not comparable"):
-        robocasa365("official")

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from wambench import registry
 from wambench.cli.terminal import console as make_console
-from wambench.errors import UsageError, WambenchError
+from wambench.errors import RuntimeUnavailable, UsageError, WambenchError
+from wambench.protocol import Suite
 from wambench.runtimes import is_provisioned, version_problems
 
 
@@ -52,12 +53,6 @@ def _suites() -> Table:
             continue
         spec = suite.spec
         shown = name if name == spec.name else f"{name} (alias of {spec.name})"
-        if not version_problems(suite.runtime):
-            runtime = "this interpreter"
-        elif is_provisioned(suite.runtime):
-            runtime = "provisioned"
-        else:
-            runtime = "made on first use"
         table.add_row(
             shown,
             str(len(suite.tasks())),
@@ -66,9 +61,20 @@ def _suites() -> Table:
             f"{spec.control_hz:g}",
             _short(spec.cameras),
             spec.backend,
-            runtime,
+            _where(suite),
         )
     return table
+
+
+def _where(suite: Suite) -> str:
+    """Which interpreter runs the suite, or that there is none yet."""
+    try:
+        runtime = suite.runtime
+    except RuntimeUnavailable:
+        return "not set up"
+    if not version_problems(runtime):
+        return "this interpreter"
+    return "provisioned" if is_provisioned(runtime) else "made on first use"
 
 
 def _short(names: Sequence[str]) -> str:

@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal
 
 from wambench import runtimes
 from wambench.env import BenchmarkEnv
-from wambench.errors import RuntimeUnavailable, UsageError
+from wambench.errors import UsageError
 from wambench.protocol import Backend, Check, Needs, SuiteSpec, Task
 from wambench_envs.robocasa.official import installation
+from wambench_envs.robocasa.official.releases import V0_2
 from wambench_envs.robocasa.protocol import STATE_KEYS
 from wambench_envs.robocasa.tasks import EVALUATION_SCENES, PER_SCENE, RULES, TRIALS
 
@@ -118,14 +119,14 @@ class RoboCasaSuite:
         self, source: Path, assets: Path | None, progress: Callable[[str], None]
     ) -> Path:
         """Sets up the official backend on a checkout; returns it."""
-        return installation.install(source, assets, progress).source
+        return installation.install(V0_2, source, assets, progress).source
 
     def doctor(self) -> Iterator[Check]:
         """Checks the installation."""
         from wambench_envs.installation import checks
 
         yield from checks(self, CAMERAS[0])
-        state = "set up" if installation.installed() else f"not set up. {installation.SETUP}"
+        state = "set up" if installation.installed(V0_2) else f"not set up. {V0_2.setup}"
         yield Check("official backend", None, state)
 
 
@@ -154,21 +155,8 @@ def robocasa24(backend: BackendChoice = "auto") -> RoboCasaSuite | OfficialRoboC
     """
     if backend not in ("auto", "official", "embedded"):
         raise UsageError(f"Unknown backend {backend}.", "Choose auto, official or embedded.")
-    if backend == "embedded" or (backend == "auto" and installation.installed() is None):
+    if backend == "embedded" or (backend == "auto" and installation.installed(V0_2) is None):
         return RoboCasaSuite()
     from wambench_envs.robocasa.official.suite import OfficialRoboCasaSuite
 
     return OfficialRoboCasaSuite(suite_spec("official"), tasks())
-
-
-def robocasa365(backend: BackendChoice = "auto") -> NoReturn:
-    """RoboCasa v1.0.1 with its own tasks, scenes and thresholds: not there yet.
-
-    Raises:
-        RuntimeUnavailable: Always.
-    """
-    raise RuntimeUnavailable(
-        "robocasa365 (RoboCasa v1.0.1: atomic_seen, composite_seen, composite_unseen) is not in "
-        "wambench yet, on no backend.",
-        "robocasa24 has the 24 tasks of v0.2; scores of the two are not comparable.",
-    )

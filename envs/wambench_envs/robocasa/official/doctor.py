@@ -9,21 +9,17 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from importlib import metadata
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wambench import runtimes
 from wambench.env import BenchmarkEnv
 from wambench.errors import WambenchError
-from wambench.protocol import Check, Needs
+from wambench.protocol import Check
 from wambench_envs import gl
 from wambench_envs.asset_files import listed
 from wambench_envs.robocasa.official import installation, probe, upstream
-from wambench_envs.robocasa.protocol import PUBLISHED_SEEDS, published_seed
-
-if TYPE_CHECKING:
-    from wambench_envs.robocasa.official.suite import OfficialRoboCasaSuite
+from wambench_envs.robocasa.official.releases import Release
 
 DECISIVE = ("mujoco", "robosuite", "numpy", "numba", "scipy")
 """Packages whose versions can change states, rewards or pixels."""
@@ -33,70 +29,79 @@ SLOW_PICTURE_MS = 300.0
 """Above this an evaluation spends most of its time on pictures."""
 STILL_MM = 5.0
 """How far things may move after they settled: upstream's objects are let go above counters."""
-TRIED_TASK, TRIED_TRIAL = "PnPCounterToCab", 1
 
 
-def provenance() -> dict[str, str]:
+def provenance(release: Release) -> dict[str, str]:
     """Versions, renderer and hashes of code and assets, which decide states and pixels.
 
     Raises:
         RuntimeUnavailable: It is not set up, or not at its pinned versions.
     """
-    found = installation.require()
-    upstream.load()
+    found = installation.require(release)
+    upstream.load(release)
     return {
         "backend": "official",
-        "robocasa": installation.VERSION,
+        "robocasa": release.version,
         "code_sha256": installation.code_hash(found.source),
-        "assets_sha256": installation.assets_hash(found.source, found.assets),
+        "assets_sha256": installation.assets_hash(found),
+        "robosuite_sha256": upstream.robosuite_hash(),
         "gl": gl.choose_backend(),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
     } | {name: metadata.version(name) for name in DECISIVE}
 
 
-def checks(suite: OfficialRoboCasaSuite) -> Iterator[Check]:
-    """Looks at versions, code, assets, the robot, a scene, a picture and the physics."""
-    versions = runtimes.installed_versions(installation.RUNTIME)
-    for name, wanted in installation.PINS.items():
+def checks(
+    release: Release, make_env: Callable[[], BenchmarkEnv], seed: int, init_state: int
+) -> Iterator[Check]:
+    """Looks at versions, code, assets, the robot, a scene, a picture and the physics.
+
+    Args:
+        release: Which robocasa.
+        make_env: Makes the environment that is tried.
+        seed: Of the episode that is tried in it.
+        init_state: Its initial state.
+    """
+    versions = runtimes.installed_versions(release.runtime)
+    for name, wanted in release.pins.items():
         found = versions[name]
         shown = f"{found or 'missing'} (pinned {wanted})"
-        yield Check(name, found == wanted, shown, installation.SETUP)
-    where = installation.require()
+        yield Check(name, found == wanted, shown, release.setup)
+    where = installation.require(release)
     code = installation.code_hash(where.source)
+    known = code == release.known_code
     yield Check(
         "code",
-        code == installation.KNOWN_CODE,
-        f"{code[:12]} in {where.source}, {_commit(code)}",
-        f"`git checkout {installation.COMMIT}` there, for published numbers.",
+        known,
+        f"{code[:12]} in {where.source}, {'' if known else 'not '}that of {release.commit}",
+        f"`git checkout {release.commit}` there, for published numbers.",
     )
-    lacking = installation.missing_assets(where.source, where.assets)
-    digest = installation.assets_hash(where.source, where.assets)
+    lacking = installation.missing_assets(where)
+    digest = installation.assets_hash(where)
     shown = f"lack {len(lacking)} files: {listed(lacking)}" if lacking else digest[:12]
-    yield Check("assets", not lacking, f"{shown} in {where.assets}", installation.SETUP)
+    yield Check("assets", not lacking, f"{shown} in {where.assets}", release.setup)
     try:
-        upstream.load()
+        upstream.load(release)
     except WambenchError as error:
         yield Check("upstream", False, error.problem, error.remedy)
         return
-    problems = probe.registry_problems()
-    detail = "; ".join(problems) or "24 tasks, their horizons, scenes and objects are as published"
-    yield Check("registry", not problems, detail, installation.SETUP)
-    yield from _robot(probe.robot_facts())
+    problems = probe.robosuite_problems(release)
+    detail = "; ".join(problems) or f"{upstream.robosuite_hash()[:12]}, has all that is asked for"
+    yield Check("robosuite's code", not problems, detail, release.setup)
+    if problems:
+        return
+    problems = probe.registry_problems(release)
+    count = len(release.horizons)
+    detail = f"{count} tasks, their horizons, scenes and objects are as published"
+    yield Check("registry", not problems, "; ".join(problems) or detail, release.setup)
+    yield from _robot(release, probe.robot_facts(release))
     try:
-        task = next(task for task in suite.tasks() if task.name == TRIED_TASK)
-        env = suite.make_env(task, Needs())
-        yield from _try(env)
+        yield from _try(make_env(), seed, init_state)
     except WambenchError as error:
         yield Check("scene", False, error.problem, error.remedy)
 
 
-def _commit(code: str) -> str:
-    known = code == installation.KNOWN_CODE
-    return f"that of {installation.COMMIT}" if known else f"not that of {installation.COMMIT}"
-
-
-def _robot(facts: probe.RobotFacts) -> Iterator[Check]:
+def _robot(release: Release, facts: probe.RobotFacts) -> Iterator[Check]:
     parts = ", ".join(f"{name} {a} to {b - 1}" for name, (a, b) in facts["parts"].items())
     right = facts["width"] == 12 and facts["parts"] == probe.ACTION_PARTS
     yield Check("action", right, f"{facts['width']} numbers: {parts}, base mode 11")
@@ -105,25 +110,26 @@ def _robot(facts: probe.RobotFacts) -> Iterator[Check]:
         "base",
         off <= probe.MOST_DEGREES_OFF,
         f"after a quarter turn, forward is {off:.1f} degrees off the heading",
-        f"Another robosuite than PyPI's {installation.PINS['robosuite']} is installed. "
-        + installation.SETUP,
+        f"Another robosuite than that of {release.requirements.name} is installed. "
+        + release.setup,
     )
     writes = "writes" if facts["writes_into_actions"] else "does not write"
     yield Check("copies", None, f"robosuite {writes} into actions; it is given copies")
 
 
-def _try(env: BenchmarkEnv) -> Iterator[Check]:
+def _try(env: BenchmarkEnv, seed: int, init_state: int) -> Iterator[Check]:
     """Begins an episode, holds still and takes a picture."""
     started = time.perf_counter()
-    seed = published_seed(PUBLISHED_SEEDS[0], TRIED_TRIAL)
-    _, info = env.reset(seed=seed, options={"init_state": TRIED_TRIAL})
+    _, info = env.reset(seed=seed, options={"init_state": init_state})
     seconds = time.perf_counter() - started
     detail = f"{env.task.name}, seed {seed}: {info['instruction']!r}; {seconds:.0f} s"
     yield Check("scene", True, detail)
-    before = env.snapshot()
     hold = np.asarray(env.suite_spec.hold_action)
     taken = min(_seconds(lambda: env.step(hold)) for _ in range(10)) * 1e3
     yield Check("physics", None, f"{taken:.1f} ms for a control step")
+    before = env.snapshot()  # v1.0's gripper opens first
+    for _ in range(10):
+        env.step(hold)
     moved = float(np.abs(env.snapshot() - before).max()) * 1e3
     yield Check(
         "stillness",

@@ -1,13 +1,12 @@
 """robocasa's own environment as a wambench environment.
 
-An episode is one of the published evaluation: a new upstream environment with the episode's seed,
-in scene k // 10 of the published five for initial state k, with objects of split B; `reset()`, ten
-control steps with a zero action, then control steps until `_check_success()` is true after one of
-them, or the horizon. Initial state -1 has split A in any other kitchen, as for demonstrations.
+An episode is a new upstream environment with the episode's seed, `reset()`, the protocol's settle
+steps, then control steps until `_check_success()` is true after one of them, or the horizon. What
+the protocol of a release adds is a subclass: `RoboCasa24Env` here, `v1/env.py` for v1.0.
 
 Non-obvious behaviours
     - The instruction depends on what upstream draws and is known only once an episode has begun:
-      manifests have the task's words with blanks, policies and records what upstream says.
+      manifests have the task's general words, policies and records what upstream says.
     - Upstream's `ep_meta` does not decide an episode: poses, the robot's side of a drawer and some
       counters are drawn beside it. `set_ep_meta` therefore goes back to the recorded seed and
       refuses if what comes out is not what was recorded, to the digest of the start.
@@ -24,8 +23,9 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
+from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import mujoco
 import numpy as np
@@ -36,6 +36,7 @@ from wambench.errors import RuntimeUnavailable, UsageError
 from wambench.protocol import Needs, SuiteSpec, Task
 from wambench_envs.camera import Camera
 from wambench_envs.robocasa.official import upstream
+from wambench_envs.robocasa.official.releases import V0_2, Release
 from wambench_envs.robocasa.protocol import SETTLE_STEPS, STATE_KEYS, scenes_of
 
 Array = NDArray[np.float64]
@@ -54,18 +55,33 @@ class OfficialRoboCasaEnv(BenchmarkEnv):
         needs: Cameras and image size.
 
     Attributes:
+        release: Which robocasa it is.
+        settle_steps: Control steps with a zero action before the first observation.
         kitchen: Upstream's environment of the current episode. Privileged.
     """
 
+    release: ClassVar[Release]
+    settle_steps: ClassVar[int] = 0
+
     def __init__(self, spec: SuiteSpec, task: Task, needs: Needs) -> None:
         super().__init__(spec, task, needs)
-        upstream.load()
+        upstream.load(self.release)
         self._camera: Camera | None = None
         self.kitchen: Any = None
         self._observed: Mapping[str, Any] = {}
         self._shown: Array = np.zeros(0)
         self._meta: dict[str, Any] = {}
         self._given: dict[str, Any] | None = None
+
+    # ---- what the protocol of a release says -----------------------------------------------------
+
+    @abstractmethod
+    def scenes(self, init_state: int) -> tuple[list[tuple[int, int]], str]:
+        """(layout, style) pairs that an episode may be in, and its split of objects."""
+
+    def command(self, action: Array) -> Array:
+        """A copy of the (12,) action, as robosuite takes it."""
+        return np.array(action, np.float64)
 
     # ---- privileged ------------------------------------------------------------------------------
 
@@ -122,8 +138,10 @@ class OfficialRoboCasaEnv(BenchmarkEnv):
         if self._given is not None:
             seed, init_state = int(self._given["seed"]), int(self._given["init_state"])
         self._let_go()
-        scenes, split = scenes_of(init_state)
-        self.kitchen, self._observed = upstream.build(self.task.name, seed, scenes, split)
+        scenes, split = self.scenes(init_state)
+        self.kitchen, self._observed = upstream.build(
+            self.release, self.task.name, seed, scenes, split
+        )
         start = self._digest()
         described = portable(self.kitchen.get_ep_meta())
         self._meta = {
@@ -137,12 +155,13 @@ class OfficialRoboCasaEnv(BenchmarkEnv):
         }
         self._check_replay()
         self._camera = Camera(self.mj_model)
-        for _ in range(SETTLE_STEPS):
+        self._shown = np.concatenate([self.mj_data.qpos, self._glow()])
+        for _ in range(self.settle_steps):
             self._step(np.zeros(self.suite_spec.action_dim))
 
     def control_step(self, action: Array) -> bool:
         """Upstream's step with one (12,) action, and whether upstream calls the task solved."""
-        self._step(action)
+        self._step(self.command(action))
         return bool(self.kitchen._check_success())
 
     def agent_pos(self) -> NDArray[np.float32]:
@@ -153,16 +172,15 @@ class OfficialRoboCasaEnv(BenchmarkEnv):
     def render_camera(self, camera: str, height: int, width: int) -> NDArray[np.uint8]:
         """(height, width, 3) upright picture of the last step, or of a restored snapshot."""
         assert self._camera is not None
-        model, nq = self.mj_model, self.mj_model.nq
-        live = model.site_rgba[:, 3].copy()
-        model.site_rgba[:, 3] = self._shown[nq:]
+        nq, live = self.mj_model.nq, self._glow()
+        self._set_glow(self._shown[nq:])
         try:
             return self._camera.render(self._shown[:nq], camera, height, width)
         finally:
-            model.site_rgba[:, 3] = live
+            self._set_glow(live)
 
     def snapshot(self) -> Array:
-        """(nq + nsite,) configuration and opacities of sites that the current picture shows."""
+        """(nq + 2 nsite,) configuration and look of sites that the current picture shows."""
         return self._shown.copy()
 
     def restore(self, snapshot: Array) -> None:
@@ -194,11 +212,18 @@ class OfficialRoboCasaEnv(BenchmarkEnv):
 
     def _step(self, action: Array) -> None:
         model, data = self.mj_model, self.mj_data
-        glow = model.site_rgba[:, 3].copy()  # upstream updates it after it took its pictures
-        self._observed = self.kitchen.step(np.array(action, np.float64))[0]
+        glow = self._glow()  # upstream updates it after it took its pictures
+        self._observed = self.kitchen.step(action)[0]
         seen = data.qpos.copy()
         mujoco.mj_integratePos(model, seen, data.qvel, -model.opt.timestep)
         self._shown = np.concatenate([seen, glow])
+
+    def _glow(self) -> Array:
+        """(2 nsite,) opacities and radii of sites: of water, coffee and flames."""
+        return np.concatenate([self.mj_model.site_rgba[:, 3], self.mj_model.site_size[:, 0]])
+
+    def _set_glow(self, glow: Array) -> None:
+        self.mj_model.site_rgba[:, 3], self.mj_model.site_size[:, 0] = np.split(glow, 2)
 
     def _digest(self) -> str:
         """Of model and state before anything was done."""
@@ -219,7 +244,7 @@ class OfficialRoboCasaEnv(BenchmarkEnv):
                 f"The recorded episode cannot be replayed: its {what} differs from what seed "
                 f"{given['seed']} gives here.",
                 "Use the code, assets and versions in the record's run; `wambench doctor "
-                "robocasa24` shows those of this installation.",
+                f"{self.release.suite}` shows those of this installation.",
             )
 
     def _let_go(self) -> None:
@@ -231,6 +256,21 @@ class OfficialRoboCasaEnv(BenchmarkEnv):
             self.kitchen.close()
             self.kitchen = None
             gc.collect()
+
+
+class RoboCasa24Env(OfficialRoboCasaEnv):
+    """One of the 24 tasks of v0.2, in an episode of the published evaluation.
+
+    Initial state k is in scene k // 10 of the published five, with objects of split B; -1 has split
+    A in any other kitchen, as for demonstrations.
+    """
+
+    release = V0_2
+    settle_steps = SETTLE_STEPS
+
+    def scenes(self, init_state: int) -> tuple[list[tuple[int, int]], str]:
+        """The published scene, or the other 115."""
+        return scenes_of(init_state)
 
 
 def portable(value: Any) -> Any:

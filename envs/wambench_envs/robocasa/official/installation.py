@@ -1,7 +1,8 @@
 """Where robocasa's repository and assets are, what they must hold, and how they are set up.
 
 Nothing is copied: `view` is a tree of links to the user's files, and a record in the cache says
-where these are. Runs without the simulator, in the harness's own interpreter.
+where these are. Runs without the simulator, in the harness's own interpreter. What differs between
+releases of robocasa is in `releases.py`.
 
 Non-obvious behaviours
     - Upstream writes a temporary model beside every object that it loads. The folders of the view
@@ -9,11 +10,9 @@ Non-obvious behaviours
       read-only.
     - Upstream has no argument for the assets' place: they must be in the package, which the view
       makes true wherever they are.
-    - The half of a category's instances that is split B depends on how many there are. Assets that
+    - Which of a category's instances are in which split depends on how many there are. Assets that
       lack some give other episodes without any error; hence a hash in every record.
     - `macros_private.py`, where a user keeps folders of data sets, is not part of the view.
-    - Of the object packs only `objaverse` is used, as in the published evaluations; of the
-      textures, not the generative ones.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,127 +33,108 @@ from wambench.cache import cache_dir
 from wambench.errors import RuntimeUnavailable, UsageError
 from wambench_envs import checkouts
 from wambench_envs.asset_files import listed, present, references
-from wambench_envs.robocasa.tasks import RULES
-
-VERSION = "0.2.0"
-COMMIT = "756598a"
-"""The last commit of v0.2, which this backend was written against."""
-KNOWN_CODE = "2751391cb4510db4a0a56022a2f0e4dc5cc651bbef69984d114e507d22f32f35"
-"""`code_hash` of that commit."""
-
-PINS = {"mujoco": "3.2.6", "robosuite": "1.5.1", "numpy": "1.23.5"}
-"""Versions that decide physics, rules and pictures: what robocasa v0.2 asserts (of three patch
-releases of numpy the newest), and the robosuite of the published evaluations."""
-
-RUNTIME = runtimes.Runtime(
-    "robocasa24", Path(__file__).with_name("requirements.txt"), PINS, newest_python=(3, 11)
-)
-
-SETUP = (
-    "Run `wambench setup robocasa24 --source PATH` with the path of a robocasa checkout "
-    "(`--assets PATH` where its models/assets are elsewhere), or use --backend embedded."
-)
-_GET_SOURCE = (
-    f"Clone https://github.com/robocasa/robocasa, `git checkout {COMMIT}` in it, and give the "
-    "folder's path."
-)
-_GET_ASSETS = (
-    "In that checkout `yes y | python robocasa/scripts/download_kitchen_assets.py` fetches them "
-    "(about 5 GB) into robocasa/models/assets; --assets PATH names such a folder elsewhere."
-)
+from wambench_envs.robocasa.official.releases import Release
 
 _ASSETS = Path("robocasa") / "models" / "assets"
 _OF_THE_CODE = ("scenes", "fixtures/fixture_registry", "arenas")
 """Parts of the asset folder that belong to the repository: floor plans, styles, registries."""
-_OF_THE_PACKS = ("fixtures", "objects/objaverse", "textures")
-"""Parts that are downloaded."""
 _TEMPORARY = re.compile(r"\d+_\d+_\d+\.xml")
 """Names of the models that upstream writes and removes."""
-_TEXTURE = re.compile(r"\btextures/[\w./-]+\.(?:png|jpg)")
+_TEXTURE = re.compile(r"\b(?:generative_)?textures/[\w./-]+\.(?:png|jpg)")
+_MODEL = re.compile(r"\b(?:fixtures|objects)/[\w./-]+")
+_IN_CODE = re.compile(r'"(\w+)": "(fixtures/[\w./-]+)"')
+"""How v1.0 lists panels and handles of cabinets that styles name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What `wambench setup robocasa24 --source` found.
+    """What `wambench setup SUITE --source` found.
 
     Attributes:
+        release: Which robocasa it is.
         source: Upstream's checkout.
         assets: Its `models/assets`, with the downloaded packs.
     """
 
+    release: Release
     source: Path
     assets: Path
 
     @property
     def view(self) -> Path:
         """The tree of links to both; what goes onto the import path."""
-        return checkouts.view_folder("robocasa24", self.source, self.assets)
+        return checkouts.view_folder(self.release.suite, self.source, self.assets)
 
 
-def _record() -> Path:
-    return cache_dir() / "robocasa24" / "official.json"
+def _record(release: Release) -> Path:
+    return cache_dir() / release.suite / "official.json"
 
 
-def installed() -> Installation | None:
+def installed(release: Release) -> Installation | None:
     """What is set up; None where nothing is, or where it is no longer there."""
     try:
-        fields = checkouts.recall(_record()) or {}
-        found = Installation(Path(fields["source"]), Path(fields["assets"]))
+        fields = checkouts.recall(_record(release)) or {}
+        found = Installation(release, Path(fields["source"]), Path(fields["assets"]))
     except (KeyError, TypeError):
         return None
     there = (found.source / "robocasa").is_dir() and found.assets.is_dir() and found.view.is_dir()
     return found if there else None
 
 
-def require() -> Installation:
+def require(release: Release) -> Installation:
     """What is set up.
 
     Raises:
         RuntimeUnavailable: Nothing is, or the checkout or the assets are gone.
     """
-    if found := installed():
+    if found := installed(release):
         return found
-    if _record().exists():
+    record = _record(release)
+    if record.exists():
         raise RuntimeUnavailable(
-            f"robocasa's checkout or assets, set up in {_record()}, are no longer there.", SETUP
+            f"robocasa's checkout or assets, set up in {record}, are no longer there.",
+            release.setup,
         )
-    raise RuntimeUnavailable("The official backend of robocasa24 is not set up.", SETUP)
+    raise RuntimeUnavailable(
+        f"The official backend of {release.suite} is not set up.", release.setup
+    )
 
 
 # ---- what must be there --------------------------------------------------------------------------
 
 
-def check_source(source: Path) -> None:
-    """Refuses a folder that is no checkout of robocasa v0.2.
+def check_source(release: Release, source: Path) -> None:
+    """Refuses a folder that is no checkout of this release of robocasa.
 
     Raises:
         UsageError: With what it is instead.
     """
     init = source / "robocasa" / "__init__.py"
     if not init.is_file():
-        raise UsageError(f"{source} is no checkout of robocasa.", _GET_SOURCE)
+        raise UsageError(f"{source} is no checkout of robocasa.", release.get_source)
     stated = re.search(r'^__version__ = "([^"]+)"', init.read_text(encoding="utf-8"), re.MULTILINE)
     version = stated[1] if stated else "of no stated version"
-    if version != VERSION:
+    if version != release.version:
         raise UsageError(
-            f"{source} is robocasa {version}. robocasa24 is v0.2: later ones have other tasks, "
-            "thresholds, horizons and scenes, and their scores are not comparable.",
-            _GET_SOURCE,
+            f"{source} is robocasa {version}. {release.suite} {release.differs}, and their scores "
+            "are not comparable.",
+            release.get_source,
         )
-    kitchens = source / "robocasa" / "environments" / "kitchen" / "single_stage"
-    text = "".join(path.read_text(encoding="utf-8") for path in sorted(kitchens.glob("*.py")))
-    missing = [rule.name for rule in RULES if f"class {rule.name}(" not in text]
-    if missing:
-        raise UsageError(f"{source} has no task {listed(missing)}.", _GET_SOURCE)
+    kitchens = source / "robocasa" / "environments" / "kitchen"
+    files = [path for folder in release.task_folders for path in (kitchens / folder).rglob("*.py")]
+    text = "".join(path.read_text(encoding="utf-8") for path in sorted(files))
+    defined = set(re.findall(r"^class (\w+)\(", text, re.MULTILINE))
+    if missing := [name for name in release.horizons if name not in defined]:
+        raise UsageError(f"{source} has no task {listed(missing)}.", release.get_source)
 
 
-def missing_assets(source: Path, assets: Path) -> list[str]:
+def missing_assets(found: Installation) -> list[str]:
     """Files that scenes need and that neither folder has, relative to `models/assets`, in order.
 
     Whether every category of objects has instances only upstream's registry can tell: `probe.py`.
     """
-    files = _files(source, assets)
-    models, textures = _styled(source / _ASSETS)
+    files = _files(found)
+    models, textures = _styled(found.source)
     objects = [name for name in files if name.startswith("objects/") and name.endswith(".xml")]
     missing = {name for name in textures if not _at(files, name)}
     for name in (*models, *objects):
@@ -163,17 +143,19 @@ def missing_assets(source: Path, assets: Path) -> list[str]:
             continue
         root = Path(str(files[name]).removesuffix(name))
         missing.update(other for other in references(root, name) if not _at(files, other))
-    if not objects:
-        missing.add("objects/objaverse")
+    for pack in found.release.packs:
+        if pack.startswith("objects/") and not any(name.startswith(pack) for name in objects):
+            missing.add(pack)
     return sorted(missing)
 
 
-def _styled(inside: Path) -> tuple[set[str], set[str]]:
+def _styled(source: Path) -> tuple[set[str], set[str]]:
     """Models of fixtures and textures that upstream's floor plans and styles can call for.
 
     Registries name more than that, and not all of it is in the downloaded packs; what the models
     of cabinets and handles refer to is replaced by the style's.
     """
+    inside = source / _ASSETS
     scenes = (inside / "scenes").rglob("*.yaml")
     words: set[str] = {"default"}
     for path in scenes:
@@ -185,9 +167,11 @@ def _styled(inside: Path) -> tuple[set[str], set[str]]:
         for entry in re.split(r"^(?=\S)", _uncommented(registry), flags=re.MULTILINE):
             if entry.partition(":")[0].strip() in words:
                 textures.update(_TEXTURE.findall(entry))
-                named = re.findall(r"\bfixtures/[\w./-]+", entry)
-                models.update(m if m.endswith(".xml") else f"{m}/model.xml" for m in named)
-    return models, textures
+                models.update(_MODEL.findall(entry))
+    for file in sorted((source / "robocasa" / "models" / "fixtures").glob("*.py")):
+        listed_there = _IN_CODE.findall(_uncommented(file))
+        models.update(model for name, model in listed_there if name in words)
+    return {m if m.endswith(".xml") else f"{m}/model.xml" for m in models}, textures
 
 
 def _uncommented(path: Path) -> str:
@@ -198,18 +182,19 @@ def _at(files: dict[str, Path], name: str) -> bool:
     return name in files and present(files[name])
 
 
-def _files(source: Path, assets: Path) -> dict[str, Path]:
+def _files(found: Installation) -> dict[str, Path]:
     """Every file that the view's `models/assets` has, by its name in it; packs win."""
-    inside = source / _ASSETS
-    found = {
+    inside = found.source / _ASSETS
+    own, packs = (inside, ("arenas", "scenes", "fixtures")), (found.assets, found.release.packs)
+    files = {
         name: path
-        for folder, parts in ((inside, ("arenas", "scenes", "fixtures")), (assets, _OF_THE_PACKS))
+        for folder, parts in (own, packs)
         for part in parts
         for name, path in _below(folder, part)
     }
     for part in _OF_THE_CODE:
-        found.update(_below(inside, part))
-    return dict(sorted(found.items()))
+        files.update(_below(inside, part))
+    return dict(sorted(files.items()))
 
 
 def _below(folder: Path, part: str) -> Iterator[tuple[str, Path]]:
@@ -238,24 +223,28 @@ def code_hash(source: Path) -> str:
 
 
 @cache
-def assets_hash(source: Path, assets: Path) -> str:
+def assets_hash(found: Installation) -> str:
     """SHA-256 over names and sizes of all asset files, and the contents of models.
 
     Of the gigabytes of meshes and pictures only names and sizes count: every worker computes this.
     """
-    return checkouts.sizes_hash(_files(source, assets), (".xml",))
+    return checkouts.sizes_hash(_files(found), (".xml",))
 
 
 # ---- setting up ----------------------------------------------------------------------------------
 
 
 def install(
-    source: Path, assets: Path | None, progress: Callable[[str], None] | None = None
+    release: Release,
+    source: Path,
+    assets: Path | None,
+    progress: Callable[[str], None] | None = None,
 ) -> Installation:
     """Checks checkout and assets, provisions the runtime, tries upstream in it, remembers it all.
 
     Args:
-        source: Upstream's checkout, v0.2.
+        release: Which robocasa it is to be.
+        source: Upstream's checkout.
         assets: Its `models/assets`, where the downloaded ones are not in the checkout.
         progress: Called with one line per stage.
 
@@ -265,29 +254,32 @@ def install(
     """
     tell = progress or (lambda line: None)
     source = source.expanduser().resolve()
-    check_source(source)
+    check_source(release, source)
     assets = assets.expanduser().resolve() if assets is not None else source / _ASSETS
     if not assets.is_dir():
-        raise UsageError(f"There is no folder {assets}.", _GET_ASSETS)
+        raise UsageError(f"There is no folder {assets}.", release.get_assets)
+    found = Installation(release, source, assets)
     tell(f"looking through {assets}")
-    if lacking := missing_assets(source, assets):
+    if lacking := missing_assets(found):
         raise UsageError(
             f"robocasa's assets in {assets} lack {len(lacking)} files that scenes need: "
             f"{listed(lacking)}.",
-            _GET_ASSETS,
+            release.get_assets,
         )
-    if code_hash(source) != KNOWN_CODE:
-        tell(f"the code in {source} is not that of {COMMIT}; its hash is part of every record")
-    found = Installation(source, assets)
-    python = runtimes.provision(RUNTIME, tell)
+    if code_hash(source) != release.known_code:
+        commit = release.commit
+        tell(f"the code in {source} is not that of {commit}; its hash is part of every record")
+    python = runtimes.provision(release.runtime, tell)
     tell(f"linking {found.view}")
     _make_view(found)
     tell("trying upstream in its runtime")
     facts = probe(python, found)
     if problems := facts["problems"]:
-        if installed() != found:
+        if installed(release) != found:
             shutil.rmtree(found.view, ignore_errors=True)
-        raise RuntimeUnavailable(f"Upstream does not work: {'; '.join(problems)}.", _GET_ASSETS)
+        raise RuntimeUnavailable(
+            f"Upstream does not work: {'; '.join(problems)}.", release.get_assets
+        )
     _remember(found)
     return found
 
@@ -298,9 +290,10 @@ def probe(python: Path, found: Installation) -> dict[str, Any]:
     Raises:
         RuntimeUnavailable: It does not come to an end.
     """
+    command = [str(python), "-P", "-m", "wambench_envs.robocasa.official.probe"]
     with tempfile.TemporaryDirectory() as links:
         done = subprocess.run(
-            [str(python), "-P", "-m", "wambench_envs.robocasa.official.probe", str(found.view)],
+            [*command, found.release.suite, str(found.view)],
             capture_output=True,
             text=True,
             check=False,
@@ -311,7 +304,7 @@ def probe(python: Path, found: Installation) -> dict[str, Any]:
     except ValueError as last:
         raise RuntimeUnavailable(
             f"robocasa cannot be tried in {python}: {str(last).rstrip('.')}.",
-            f"Remove {runtimes.runtime_dir(RUNTIME)} and run the set-up again.",
+            f"Remove {runtimes.runtime_dir(found.release.runtime)} and run the set-up again.",
         ) from None
 
 
@@ -321,9 +314,10 @@ def _make_view(found: Installation) -> None:
         for path in _code_files(found.source)
         if path.suffix == ".py"
     }
-    links |= {_ASSETS / name: path for name, path in _files(found.source, found.assets).items()}
+    links |= {_ASSETS / name: path for name, path in _files(found).items()}
     checkouts.make_view(found.view, links)
 
 
 def _remember(found: Installation) -> None:
-    checkouts.remember(_record(), asdict(found))
+    places = {"source": found.source, "assets": found.assets}
+    checkouts.remember(_record(found.release), places)

@@ -1,4 +1,6 @@
-"""Tries the user's robocasa in its runtime: `python -m ...probe VIEW` prints what it finds as JSON.
+"""Tries the user's robocasa in its runtime and prints what it finds as JSON.
+
+Run as `python -m wambench_envs.robocasa.official.probe SUITE VIEW`.
 
 `wambench setup` runs it before it remembers an installation, `wambench doctor` looks at the same
 facts. `problems` are reasons to refuse; the rest are properties that upstream has.
@@ -9,6 +11,7 @@ Non-obvious behaviours
       themselves by the same numbers.
     - robosuite 1.5.2 writes into the action that it is given, 1.5.1 does not. Environments here
       pass copies.
+    - robocasa v1.0 imports with robosuite's release 1.5.2, and fails when a kitchen is built.
 """
 
 from __future__ import annotations
@@ -22,8 +25,9 @@ from typing import Any, TypedDict
 import numpy as np
 
 from wambench.errors import WambenchError
+from wambench_envs.asset_files import listed
 from wambench_envs.robocasa.official import upstream
-from wambench_envs.robocasa.tasks import EVALUATION_SCENES, RULES
+from wambench_envs.robocasa.official.releases import BY_SUITE, Release
 
 ACTION_PARTS = {"right": [0, 6], "right_gripper": [6, 7], "base": [7, 10], "torso": [10, 11]}
 """First and last index of the parts of an action; number 11 is the base's mode. LeRobot's and
@@ -51,33 +55,45 @@ class RobotFacts(TypedDict):
     forward_error_deg: float
 
 
-def registry_problems() -> list[str]:
+def registry_problems(release: Release) -> list[str]:
     """Tasks, horizons, scenes and objects that upstream lacks or has otherwise."""
     problems = []
     known = upstream.tasks()
-    if missing := [rule.name for rule in RULES if rule.name not in known]:
-        problems.append(f"there is no task {', '.join(missing)}")
-    horizons = upstream.horizons()
-    for rule in RULES:
-        if (found := horizons.get(rule.name, rule.horizon)) != rule.horizon:
-            problems.append(f"{rule.name} has {found} steps instead of {rule.horizon}")
+    if missing := [name for name in release.horizons if name not in known]:
+        problems.append(f"there is no task {listed(missing)}")
+    horizons = upstream.horizons(release)
+    for name, horizon in release.horizons.items():
+        if (found := horizons.get(name, horizon)) != horizon:
+            problems.append(f"{name} has {found} steps instead of {horizon}")
     layouts, styles = upstream.scene_ids()
-    if missing_scenes := [
-        s for s in EVALUATION_SCENES if s[0] not in layouts or s[1] not in styles
-    ]:
-        problems.append(f"there is no kitchen {missing_scenes}")
-    few = [name for name, count in upstream.instances().items() if count < 2]
-    if few:
+    absent = [
+        scene for scene in release.scenes if scene[0] not in layouts or scene[1] not in styles
+    ]
+    if absent:
+        problems.append(f"there is no kitchen {listed([str(scene) for scene in absent])}")
+    counts = upstream.instances(release)
+    if few := [name for name, count in counts.items() if count < release.instances]:
         problems.append(
-            f"{len(few)} of {len(upstream.instances())} categories have no instance for split B, "
-            f"for example {', '.join(few[:5])}: the object pack is missing or incomplete"
+            f"{len(few)} of {len(counts)} categories have fewer than {release.instances} "
+            f"instances, for example {', '.join(few[:5])}: an object pack is missing or incomplete"
         )
     return problems
 
 
-def robot_facts() -> RobotFacts:
+def robosuite_problems(release: Release) -> list[str]:
+    """What this robosuite does not know although its number is right."""
+    lacks = upstream.lacking(release)
+    if not lacks:
+        return []
+    return [
+        f"robosuite does not know {', '.join(lacks)}: it is another build than the commit in "
+        f"{release.requirements.name}, which has the same number"
+    ]
+
+
+def robot_facts(release: Release) -> RobotFacts:
     """How robosuite's PandaOmron takes actions, tried in a world of robosuite's own."""
-    env = upstream.empty_world()
+    env = upstream.empty_world(release)
     try:
         env.reset()
         parts = env.robots[0].composite_controller._action_split_indexes
@@ -121,11 +137,9 @@ def _yaw(observed: Any) -> float:
     return math.atan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
 
 
-def facts(view: Path) -> dict[str, Any]:
-    """Everything that is found."""
-    upstream.load(view)
-    robot = robot_facts()
-    problems = registry_problems()
+def robot_problems(robot: RobotFacts) -> list[str]:
+    """What is otherwise than in published evaluations."""
+    problems = []
     if robot["width"] != 12 or robot["parts"] != ACTION_PARTS:
         problems.append(f"the robot's action has {robot['width']} numbers, {robot['parts']}")
     if (off := robot["forward_error_deg"]) > MOST_DEGREES_OFF:
@@ -133,13 +147,23 @@ def facts(view: Path) -> dict[str, Any]:
             f"a base that turned a quarter drives {off:.0f} degrees off its heading: this is not "
             "the robosuite that published numbers were made with"
         )
-    return {"problems": problems, "robot": robot}
+    return problems
+
+
+def facts(release: Release, view: Path) -> dict[str, Any]:
+    """Everything that is found."""
+    upstream.load(release, view)
+    if problems := robosuite_problems(release):
+        return {"problems": problems}
+    robot = robot_facts(release)
+    return {"problems": [*registry_problems(release), *robot_problems(robot)], "robot": robot}
 
 
 def main() -> None:
     """Prints the facts as the last line of the standard output."""
+    suite, view = sys.argv[1:]
     try:
-        found = facts(Path(sys.argv[1]))
+        found = facts(BY_SUITE[suite], Path(view))
     except WambenchError as error:
         found = {"problems": [error.problem.rstrip(".")]}
     print(json.dumps(found))

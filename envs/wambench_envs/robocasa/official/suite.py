@@ -15,7 +15,11 @@ from wambench.env import BenchmarkEnv
 from wambench.errors import UsageError
 from wambench.protocol import Check, Needs, SuiteSpec, Task
 from wambench_envs.robocasa.official import installation
-from wambench_envs.robocasa.protocol import published_seed
+from wambench_envs.robocasa.official.releases import V0_2
+from wambench_envs.robocasa.protocol import PUBLISHED_SEEDS, published_seed
+
+TRIED_TASK, TRIED_TRIAL = "PnPCounterToCab", 1
+"""What `wambench doctor` begins."""
 
 
 class OfficialRoboCasaSuite:
@@ -30,9 +34,9 @@ class OfficialRoboCasaSuite:
     """
 
     def __init__(self, spec: SuiteSpec, tasks: Sequence[Task]) -> None:
-        installation.require()
+        installation.require(V0_2)
         self.spec = spec
-        self.runtime = installation.RUNTIME
+        self.runtime = V0_2.runtime
         self._tasks = tasks
 
     def tasks(self) -> Sequence[Task]:
@@ -45,26 +49,28 @@ class OfficialRoboCasaSuite:
 
     def make_env(self, task: Task, needs: Needs) -> BenchmarkEnv:
         """The environment of one task."""
-        from wambench_envs.robocasa.official.env import OfficialRoboCasaEnv
+        from wambench_envs.robocasa.official.env import RoboCasa24Env
 
         if task not in self._tasks:
             raise UsageError(f"{task.name} is not a task of {self.spec.name}.", "See tasks().")
-        return OfficialRoboCasaEnv(self.spec, task, needs)
+        return RoboCasa24Env(self.spec, task, needs)
 
     def install_official(
         self, source: Path, assets: Path | None, progress: Callable[[str], None]
     ) -> Path:
         """Sets the backend up anew; returns the checkout."""
-        return installation.install(source, assets, progress).source
+        return installation.install(V0_2, source, assets, progress).source
 
     def provenance(self) -> Mapping[str, str]:
         """Versions, renderer and hashes of code and assets, which decide states and pixels."""
         from wambench_envs.robocasa.official.doctor import provenance
 
-        return provenance()
+        return provenance(V0_2)
 
     def doctor(self) -> Iterator[Check]:
         """Checks the installation."""
         from wambench_envs.robocasa.official.doctor import checks
 
-        return checks(self)
+        task = next(task for task in self._tasks if task.name == TRIED_TASK)
+        seed = published_seed(PUBLISHED_SEEDS[0], TRIED_TRIAL)
+        return checks(V0_2, lambda: self.make_env(task, Needs()), seed, TRIED_TRIAL)

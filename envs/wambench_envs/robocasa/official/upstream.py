@@ -1,24 +1,32 @@
 """The only module that imports robocasa and its robosuite, and the traps it steps around.
 
 `load()` imports the user's checkout once per process. `build()` makes one of its environments and
-resets it, as a fresh upstream environment with that seed would be.
+resets it, as a fresh upstream environment with that seed would be. Both releases are built by the
+same calls.
 
 Non-obvious behaviours
     - robosuite draws the noise of the robot's first posture from numpy's global generator, whatever
       seed it is given. It is seeded here with the episode's seed and left as it was before.
-    - The constructor draws a whole episode, `reset()` draws another: the seed's episode is the
-      second one. Nothing is saved by reusing an environment, since a reset builds everything anew.
+    - v0.2's constructor draws a whole episode, `reset()` draws another: the seed's episode is the
+      second one. v1.0's constructor draws nothing. Nothing is saved by reusing an environment,
+      since a reset builds everything anew.
+    - v1.0's Gymnasium wrapper resets once when it is made, and seeds by putting a generator into
+      the environment that it keeps: its `reset(seed=s)` is the episode that `build` gives for seed
+      s. It takes pictures at every step, and its default split does not exist.
     - robosuite's own off-screen renderer leaks about 50 MB at every reset. It is never made:
       pictures are drawn by `wambench_envs.camera` from the same model.
     - Importing robosuite sets `MUJOCO_GL` to `egl` unless it is `osmesa` or `glx`. It is put back.
     - Upstream takes its parts of an action in another order unless a controller configuration is
       given, and so it is given.
+    - robosuite's master calls itself 1.5.2, like the release that v1.0 does not run with: what v1.0
+      needs of it is looked for (`lacking`), and its code is hashed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
+import inspect
 import os
 import random
 import sys
@@ -32,8 +40,9 @@ import numpy as np
 
 from wambench import runtimes
 from wambench.errors import RuntimeUnavailable
-from wambench_envs import gl
-from wambench_envs.robocasa.official.installation import RUNTIME, SETUP, require
+from wambench_envs import checkouts, gl
+from wambench_envs.robocasa.official.installation import require
+from wambench_envs.robocasa.official.releases import Release
 from wambench_envs.upstreams import one_line, silence
 
 ROBOT = "PandaOmron"
@@ -42,20 +51,21 @@ ORDERING = ["right", "right_gripper", "base", "torso"]
 
 
 @cache
-def load(view: Path | None = None) -> ModuleType:
+def load(release: Release, view: Path | None = None) -> ModuleType:
     """Imports robocasa and returns it.
 
     Args:
+        release: Which one.
         view: Folder that the package is in; None for the installed one.
 
     Raises:
         RuntimeUnavailable: It is not set up, not at its pinned versions, or cannot be imported.
     """
-    folder = view if view is not None else require().view
-    if problems := runtimes.version_problems(RUNTIME):
+    folder = view if view is not None else require(release).view
+    if problems := runtimes.version_problems(release.runtime):
         raise RuntimeUnavailable(
             f"RoboCasa's results depend on exact versions: {', '.join(problems)}.",
-            f"{SETUP[:-1]}, or set {runtimes.ALLOW_UNPINNED}=1 to accept other physics.",
+            f"{release.setup[:-1]}, or set {runtimes.ALLOW_UNPINNED}=1 to accept other physics.",
         )
     backend = gl.choose_backend()
     sys.path.insert(0, str(folder))
@@ -64,7 +74,7 @@ def load(view: Path | None = None) -> ModuleType:
             robocasa = importlib.import_module("robocasa")
     except Exception as error:  # asserts of versions, and whatever a broken installation gives
         raise RuntimeUnavailable(
-            f"robocasa cannot be imported: {one_line(error)}.", SETUP
+            f"robocasa cannot be imported: {one_line(error)}.", release.setup
         ) from error
     finally:
         sys.path.remove(str(folder))
@@ -82,8 +92,7 @@ def load(view: Path | None = None) -> ModuleType:
 
 
 def _module(name: str) -> Any:
-    if "robocasa" not in sys.modules:
-        load()
+    """A module of upstream's, after `load`."""
     return importlib.import_module(name)
 
 
@@ -92,10 +101,14 @@ def tasks() -> set[str]:
     return set(_module("robosuite.environments.base").REGISTERED_ENVS)
 
 
-def horizons() -> dict[str, int]:
-    """Task to control steps, of the single-stage tasks that it has data for."""
-    registry = _module("robocasa.utils.dataset_registry").SINGLE_STAGE_TASK_DATASETS
-    return {str(name): int(entry["horizon"]) for name, entry in registry.items()}
+def horizons(release: Release) -> dict[str, int]:
+    """Task to control steps, of the tasks that it has data for."""
+    known = _module("robocasa.utils.dataset_registry")
+    return {
+        str(name): int(entry["horizon"])
+        for registry in release.registries
+        for name, entry in getattr(known, registry).items()
+    }
 
 
 def scene_ids() -> tuple[set[int], set[int]]:
@@ -107,32 +120,65 @@ def scene_ids() -> tuple[set[int], set[int]]:
     )
 
 
-def instances() -> dict[str, int]:
-    """Category to the number of its models in the objaverse pack."""
+def instances(release: Release) -> dict[str, int]:
+    """Category to the number of its models in the packs that objects are drawn from."""
     known = _module("robocasa.models.objects.kitchen_object_utils").OBJ_CATEGORIES
-    return {
-        str(name): len(packs["objaverse"].mjcf_paths)
+    drawn = {
+        str(name): [packs[pack] for pack in release.object_packs if pack in packs]
         for name, packs in known.items()
-        if "objaverse" in packs
     }
+    return {name: sum(len(p.mjcf_paths) for p in packs) for name, packs in drawn.items() if packs}
+
+
+def lacking(release: Release) -> list[str]:
+    """Arguments and controllers that robosuite does not have and this release needs."""
+    environment = _module("robosuite.environments.base").MujocoEnv
+    world = _module("robosuite.models.tasks").ManipulationTask
+    known = {*inspect.signature(environment).parameters, *inspect.signature(world).parameters}
+    missing = [name for name in release.robosuite_arguments if name not in known]
+    if release.base_controller is not None and not _knows_controller(release.base_controller):
+        missing.append(release.base_controller)
+    return missing
+
+
+def _knows_controller(name: str) -> bool:
+    """Whether robosuite has such a controller of a mobile base: it is asked for one of nothing."""
+    factory = _module("robosuite.controllers.parts.controller_factory")
+    try:
+        factory.mobile_base_controller_factory(name, {})
+    except ValueError:  # its word for a name that it does not know
+        return False
+    except TypeError:  # arguments are missing
+        return True
+    return True
+
+
+@cache
+def robosuite_hash() -> str:
+    """SHA-256 over robosuite's code: builds of it call themselves by the same number."""
+    root = Path(str(_module("robosuite").__file__)).parent
+    code = sorted(path for path in root.rglob("*.py") if path.name != "macros_private.py")
+    return checkouts.contents_hash(root, code)
 
 
 # ---- environments --------------------------------------------------------------------------------
 
 
-def _controller() -> Any:
+def _controller(base: str | None = None) -> Any:
     configuration = _module("robosuite.controllers").load_composite_controller_config(
         controller=None, robot=ROBOT
     )
     specific = configuration.setdefault("composite_controller_specific_configs", {})
     specific["body_part_ordering"] = list(ORDERING)
+    if base is not None:
+        configuration["body_parts"]["base"]["type"] = base
     return configuration
 
 
-def _no_cameras() -> dict[str, Any]:
+def _no_cameras(base: str | None = None) -> dict[str, Any]:
     return {
         "robots": ROBOT,
-        "controller_configs": _controller(),
+        "controller_configs": _controller(base),
         "has_renderer": False,
         "has_offscreen_renderer": False,
         "use_camera_obs": False,
@@ -141,22 +187,23 @@ def _no_cameras() -> dict[str, Any]:
     }
 
 
-def empty_world() -> Any:
+def empty_world(release: Release) -> Any:
     """The robot at a table of robosuite's own, where robocasa's assets are not needed."""
     with silence(), seeded(0):
-        return _module("robosuite").make("Lift", **_no_cameras())
+        return _module("robosuite").make("Lift", **_no_cameras(release.base_controller))
 
 
 def build(
-    task: str, seed: int, scenes: Sequence[tuple[int, int]], split: str
+    release: Release, task: str, seed: int, scenes: Sequence[tuple[int, int]], split: str
 ) -> tuple[Any, dict[str, Any]]:
     """An environment at the start of an episode, settle steps not included.
 
     Args:
+        release: Whose environment.
         task: Upstream's class.
         seed: Of everything that is drawn.
         scenes: (layout, style) pairs, of which the seed takes one.
-        split: `A` or `B`.
+        split: Of object instances: `A` or `B`, in v1.0 `pretrain` or `target`.
 
     Returns:
         The environment (a `robocasa` `Kitchen`) and its observations.
@@ -187,7 +234,8 @@ def build(
             raise
         raise RuntimeUnavailable(
             f"{task} cannot be built from robocasa's assets: {text}.",
-            "Run `wambench doctor robocasa24`; fetch what is missing and run the set-up again.",
+            f"Run `wambench doctor {release.suite}`; fetch what is missing and run the set-up "
+            "again.",
         ) from error
 
 
