@@ -289,6 +289,26 @@ def test_a_base_whose_commands_turn_the_wrong_way_and_another_order_are_problems
     assert "drives 178 degrees off its heading" in sign
 
 
+def test_a_set_up_that_upstream_fails_is_not_remembered_and_says_what_to_do(
+    source: Path, packs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def probed(found: dict[str, Any]) -> RuntimeUnavailable:
+        monkeypatch.setattr(installation, "probe", lambda python, installed: found)
+        with pytest.raises(RuntimeUnavailable) as refused:
+            installation.install(V1_0, source, packs)
+        return refused.value
+
+    monkeypatch.setattr(installation.runtimes, "provision", lambda runtime, tell: Path("python"))
+    build = probed({"problems": ["robosuite does not know enable_multiccd"]})
+    assert "enable_multiccd" in build.problem
+    assert "run the set-up again" in build.remedy
+    assert "download_kitchen_assets" in probed({"problems": ["few"], "robot": {}}).remedy
+    assert installation.installed(V1_0) is None
+    monkeypatch.setattr(installation, "probe", lambda python, installed: {"problems": []})
+    installation.install(V1_0, source, packs)
+    assert installation.installed(V1_0) == Installation(V1_0, source, packs)
+
+
 # ---- the adapter, over a stand-in for upstream's environment -------------------------------------
 
 

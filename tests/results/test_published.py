@@ -17,6 +17,7 @@ from wambench.report.published import (
     published_tasks,
 )
 
+OVERALL_365 = ("robocasa365", "robocasa365_target")
 LIBERO = ["libero_spatial", "libero_object", "libero_goal", "libero_long"]
 
 ROWS = {
@@ -30,6 +31,7 @@ ROWS = {
     "lawam_table2_robotwin_main_text.csv": 15 * 12,
     "lawam_table3_real_world.csv": 5 * 4,
     "lawam_table4_robotwin_50_tasks.csv": 51 * 12,
+    "robocasa_docs_365.csv": 11 * 4,
     "world2act_page_libero.csv": 9 * 5,
     "world2act_page_real_world.csv": 3 * 2,
     "world2act_page_robocasa.csv": 11,
@@ -158,6 +160,12 @@ def test_percentages_are_percentages_and_not_fractions(name: str) -> None:
             "82.6",
         ),
         (
+            "robocasa_docs_365.csv",
+            {"method": "pi0.5", "suite": "robocasa365_composite_seen"},
+            "success_rate_percent",
+            "7.1",
+        ),
+        (
             "world2act_page_robocasa.csv",
             {"method": "GR00T-N1.6-ft + World2Act"},
             "success_rate_percent",
@@ -185,6 +193,25 @@ def test_percentages_are_percentages_and_not_fractions(name: str) -> None:
 )
 def test_a_value_is_the_paper_s(name: str, where: dict[str, str], column: str, value: str) -> None:
     assert only(name, **where)[column] == value
+
+
+def test_robocasa365_s_overall_rates_are_the_means_over_its_18_16_and_16_tasks() -> None:
+    rates: dict[tuple[str, str], float] = {
+        (line["method"], line["suite"]): float(line["success_rate_percent"])
+        for line in lines("robocasa_docs_365.csv")
+    }
+    overall = {key: rate for key, rate in rates.items() if key[1] in OVERALL_365}
+    assert len(overall) == 11
+    for (method, suite), rate in overall.items():
+        parts = {"atomic_seen": 18, "composite_seen": 16, "composite_unseen": 16}
+        mean = sum(n * rates[method, f"{suite}_{part}"] for part, n in parts.items()) / 50
+        assert rate == pytest.approx(mean, abs=0.06)
+
+
+def test_robocasa365_s_documented_rates_are_shown_with_what_they_were_measured_with() -> None:
+    (row, *_) = published_rows(["robocasa365_target"])
+    assert (row.suite, row.source) == ("robocasa365_target", "RoboCasa's documentation")
+    assert "v1.0" in row.note
 
 
 def test_robotwin_averages_are_the_means_of_their_fifty_tasks() -> None:

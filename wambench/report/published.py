@@ -28,6 +28,7 @@ _ROBOTWIN = {"robotwin_clean": "clean", "robotwin_randomized": "randomized"}
 _TABLES = {
     "lawam_table1_libero.csv": "LaWAM, Table 1",
     "world2act_page_libero.csv": "World2Act, project page",
+    "robocasa_docs_365.csv": "RoboCasa's documentation",
 }
 
 

@@ -277,8 +277,10 @@ def install(
     if problems := facts["problems"]:
         if installed(release) != found:
             shutil.rmtree(found.view, ignore_errors=True)
+        runs = "robot" in facts
         raise RuntimeUnavailable(
-            f"Upstream does not work: {'; '.join(problems)}.", release.get_assets
+            f"Upstream does not work: {'; '.join(problems)}.",
+            release.get_assets if runs else _make_again(release),
         )
     _remember(found)
     return found
@@ -304,8 +306,12 @@ def probe(python: Path, found: Installation) -> dict[str, Any]:
     except ValueError as last:
         raise RuntimeUnavailable(
             f"robocasa cannot be tried in {python}: {str(last).rstrip('.')}.",
-            f"Remove {runtimes.runtime_dir(found.release.runtime)} and run the set-up again.",
+            _make_again(found.release),
         ) from None
+
+
+def _make_again(release: Release) -> str:
+    return f"Remove {runtimes.runtime_dir(release.runtime)} and run the set-up again."
 
 
 def _make_view(found: Installation) -> None:
