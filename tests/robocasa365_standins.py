@@ -175,13 +175,14 @@ def make(source: Path, target: Path) -> Path:
     for folder in sorted({name.removesuffix("/model.xml") for name in named}):
         if folder.count("/") >= 2 and "." not in folder and not (assets / folder).is_dir():
             _model(target / folder, KINDS.get(folder.split("/")[-2], Kind()))
-    for category, folder in categories(source, "objaverse", "lightwheel").items():
+    for category, folder in categories(source, "objaverse", "lightwheel", "aigen").items():
         flat = any(word in category for word in _FLAT)
         size = (0.18, 0.18, 0.03) if flat else (0.05, 0.05, 0.06)
         for number in range(INSTANCES):
             grown = tuple(round(side * (1 + 0.05 * number), 4) for side in size)
             place = target / "objects" / folder / f"{category}_standin_{number}"
-            _model(place, Kind(grown, regions={"int": WHOLE}), ("model", "model_upright"))
+            inside = Kind(grown, sites={"liquid": ""}, regions={"int": WHOLE})
+            _model(place, inside, ("model", "model_upright"))
             _model(place / "auxiliary", Kind(grown))
     return target
 
@@ -211,7 +212,7 @@ def _model(place: Path, kind: Kind, names: tuple[str, ...] = ("model",)) -> None
     ]
     for type_, joints in (("hinge", kind.hinges), ("slide", kind.slides)):
         inside += [
-            f'<body name="{name}_body" pos="{0.03 * k - x} {-y - 0.02} {0.03 * k}">'
+            f'<body name="{name[: -len("_joint")]}" pos="{0.03 * k - x} {-y - 0.02} {0.03 * k}">'
             f'<joint name="{name}" type="{type_}" axis="0 0 1" range="{low} {high}" '
             f'limited="true" damping="2"/><geom {front}/>'
             + "".join(sites[site] for site, joint in kind.sites.items() if joint == name)

@@ -95,8 +95,9 @@ def categories(source: Path, *packs: str) -> dict[str, str]:
     names: dict[str, Any] = {}
     with mock.patch.dict(sys.modules, {"robocasa": stand_in}):
         exec(compile(file.read_text(encoding="utf-8"), str(file), "exec"), names)
+    folders = {"aigen": "aigen_objs"}
     return {
-        name: entry[pack].get("model_folders", [f"{pack}/{name}"])[0]
+        name: entry[pack].get("model_folders", [f"{folders.get(pack, pack)}/{name}"])[0]
         for name, entry in names["OBJ_CATEGORIES"].items()
         if (pack := next((pack for pack in packs if pack in entry), None))
     }

@@ -116,7 +116,8 @@ def packs(source: Path, tmp_path: Path) -> Path:
     for model in ("fixtures/sinks/Sink1", "fixtures/panels/Panel1", "objects/lightwheel/jar/Jar1"):
         write(folder / model / "model.xml", '<mesh file="visuals/a.obj"/>')
         write(folder / model / "visuals/a.obj")
-    write(folder / "objects/objaverse/apple/apple_0/model.xml", "<mujoco/>")
+    for pack in ("objaverse", "aigen_objs"):
+        write(folder / "objects" / pack / "apple/apple_0/model.xml", "<mujoco/>")
     return folder
 
 
@@ -154,10 +155,10 @@ def test_what_a_style_can_call_for_and_is_not_there_is_named(
 def test_without_any_download_the_set_up_says_which_packs_are_missing(source: Path) -> None:
     with pytest.raises(UsageError) as refused:
         installation.install(V1_0, source, None)
-    assert "lack 7 files" in refused.value.problem
-    assert "tex_generative" in refused.value.remedy
+    assert "lack 8 files" in refused.value.problem
+    assert "scripts.download_kitchen_assets" in refused.value.remedy
     lacking = installation.missing_assets(Installation(V1_0, source, source / ASSETS))
-    assert {"objects/objaverse", "objects/lightwheel"} <= set(lacking)
+    assert {name for name in V1_0.packs if name.startswith("objects/")} <= set(lacking)
 
 
 @pytest.mark.parametrize(

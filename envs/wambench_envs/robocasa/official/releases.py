@@ -135,18 +135,23 @@ V1_0 = Release(
     registries=("ATOMIC_TASK_DATASETS", "COMPOSITE_TASK_DATASETS"),
     scenes=[*v1.scenes_of("pretrain"), *v1.scenes_of("target")],
     download=(
-        "`yes y | python -m robocasa.scripts.download_kitchen_assets --type tex tex_generative "
-        "fixtures_lw objs_objaverse objs_lw` fetches them (about 10 GB)"
+        "`yes y | python -m robocasa.scripts.download_kitchen_assets` fetches them (about 10 GB)"
     ),
     packs=(
-        "fixtures", "objects/objaverse", "objects/lightwheel", "textures", "generative_textures",
+        "fixtures",
+        "objects/objaverse",
+        "objects/lightwheel",
+        "objects/aigen_objs",
+        "textures",
+        "generative_textures",
     ),
-    object_packs=("objaverse", "lightwheel"),
+    object_packs=("objaverse", "lightwheel", "aigen"),
     instances=1,
     robosuite_arguments=("load_model_on_init", "enable_multiccd"),
     base_controller="JOINT_VELOCITY_LEGACY",
-)  # fmt: skip
-"""Objects are drawn from `objaverse` and `lightwheel`, not from the generated ones; styles do use
-generative textures. Of a category with one instance split `target` has none, as upstream has it."""
+)
+"""Most objects are drawn from `objaverse` and `lightwheel`, those of some tasks (GarnishPancake and
+PortionHotDogs of the benchmark) from the generated ones as well; styles use generative textures. Of
+a category with one instance split `target` has none, as upstream has it."""
 
 BY_SUITE = {release.suite: release for release in (V0_2, V1_0)}

@@ -5,8 +5,8 @@ resets it, as a fresh upstream environment with that seed would be. Both release
 same calls.
 
 Non-obvious behaviours
-    - robosuite draws the noise of the robot's first posture from numpy's global generator, whatever
-      seed it is given. It is seeded here with the episode's seed and left as it was before.
+    - v0.2's robosuite draws the noise of the robot's first posture from numpy's global generator,
+      whatever seed it is given. It is seeded here with the episode's seed and left as it was.
     - v0.2's constructor draws a whole episode, `reset()` draws another: the seed's episode is the
       second one. v1.0's constructor draws nothing. Nothing is saved by reusing an environment,
       since a reset builds everything anew.
@@ -148,8 +148,8 @@ def _knows_controller(name: str) -> bool:
         factory.mobile_base_controller_factory(name, {})
     except ValueError:  # its word for a name that it does not know
         return False
-    except TypeError:  # arguments are missing
-        return True
+    except TypeError:  # it is known, and wants arguments
+        pass
     return True
 
 
@@ -229,7 +229,7 @@ def build(
             return env, env.reset()
     except (FileNotFoundError, ValueError) as error:
         text = one_line(error)
-        signs = ("probabilities", "No such file", "Error opening file", "file not found", "load")
+        signs = ("robabilities", "No such file", "Error opening file", "file not found", "load")
         if not isinstance(error, FileNotFoundError) and not any(sign in text for sign in signs):
             raise
         raise RuntimeUnavailable(
