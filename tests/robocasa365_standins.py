@@ -133,7 +133,9 @@ KINDS: dict[str, Kind] = {
     "dish_rack": Kind((0.35, 0.3, 0.1), regions={"int_0": WHOLE}),
     "stool": Kind((0.4, 0.4, 0.7)),
 }
-"""By the folder that a model's own is in; what has none is a small box."""
+"""By the folder that a model's own is in."""
+OTHER = Kind(sites={"liquid": ""})
+"""What has no folder there; some of it is drawn as an object as well, glasses for example."""
 
 _MODEL = """<mujoco model="standin">
   <asset>
@@ -174,7 +176,7 @@ def make(source: Path, target: Path) -> Path:
     named = re.findall(r"\b(?:fixtures|objects)/[\w./-]+", written)
     for folder in sorted({name.removesuffix("/model.xml") for name in named}):
         if folder.count("/") >= 2 and "." not in folder and not (assets / folder).is_dir():
-            _model(target / folder, KINDS.get(folder.split("/")[-2], Kind()))
+            _model(target / folder, KINDS.get(folder.split("/")[-2], OTHER))
     for category, folder in categories(source, "objaverse", "lightwheel", "aigen").items():
         flat = any(word in category for word in _FLAT)
         size = (0.18, 0.18, 0.03) if flat else (0.05, 0.05, 0.06)
