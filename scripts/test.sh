@@ -8,7 +8,7 @@ if [ "${1:-}" = --fast ]; then
     slow=no
     shift
 fi
-WAMBENCH_EXTRAS=libero,robotwin,policies,cosmos,ray,remote,slurm,dev bash scripts/setup.sh
+WAMBENCH_EXTRAS=libero,robotwin,policies,cosmos,ray,remote,slurm,umap,dev bash scripts/setup.sh
 bin="${WAMBENCH_VENV:-.venv}/bin"
 # Two packages that plug into wambench, as a third party's would.
 "$bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \

@@ -12,7 +12,8 @@ import typer
 from support import Run
 from wambench import registry
 from wambench.cli.main import app
-from wambench.recipe import Plan, Recipe, Step
+from wambench.recipe import Plan, Reading, Recipe, Step
+from wambench.report.reproduction import estimates
 
 TOY = """
 from wambench.recipe import Cell, Plan, step
@@ -103,6 +104,26 @@ def test_a_wrong_number_or_preset_says_which_there_are(wambench: Run, toy: str) 
     assert "Use tiny" in wambench(*reproduced(toy, "--preset", "paper")).stderr
 
 
+def test_what_a_diagnostic_measured_stands_in_the_table_as_runs_do(tmp_path: Path) -> None:
+    for seed, psnr in enumerate((20.0, 22.0)):
+        lines = f"pictures,psnr,fvd\nimagined,{psnr},\nother,1,1\n"
+        (tmp_path / f"{seed}.csv").write_text(lines, encoding="utf-8")
+    readings = tuple(Reading("LAC-WM", "bfa", seed, f"{seed}.csv") for seed in range(2))
+    plan = Plan(
+        (), (), ("psnr", "fvd"), published={("LAC-WM", "bfa", "fvd"): 23.2}, readings=readings
+    )
+    psnr_entry, fvd = estimates(plan, tmp_path)
+    assert psnr_entry.mean == 21.0
+    assert psnr_entry.interval is not None
+    assert (fvd.mean, fvd.interval, fvd.published, fvd.seeds, fvd.trials) == (
+        None,
+        None,
+        23.2,
+        2,
+        0,
+    )
+
+
 # ---- the recipes that are shipped ------------------------------------------------------------
 
 
@@ -124,7 +145,8 @@ def test_a_recipe_s_commands_are_commands_that_there_are(name: str) -> None:
     for step in plan_of(registry.load_recipe(registry.find_recipe(name))).steps:
         command, arguments = group, list(step.arguments)
         while hasattr(command, "commands"):
-            command = command.commands[arguments.pop(0)]
+            context = typer.Context(command)
+            _, command, arguments = command.resolve_command(context, arguments)
         command.make_context(step.name, arguments)  # refuses options that it does not know
         if step.arguments[0] == "train":
             check_training(step)
@@ -150,7 +172,7 @@ def test_a_recipe_makes_every_folder_once_before_it_is_used(name: str) -> None:
         out = step.arguments.index("--out")
         for word in (*step.arguments[:out], *step.arguments[out + 2 :]):
             path = word.rpartition("=")[2].rpartition(":")[2]
-            if re.match(r"(ckpt|data|labelled|runs)/", path):
+            if re.match(r"(ckpt|data|labelled|runs|look)/", path):
                 pattern = re.compile(path.replace("/*/", "/[^/]+/").replace("*", "[^/]*"))
                 assert any(pattern.match(f"{there}/demos") for there in made), (step, path)
         assert step.arguments[out + 1] == step.makes
@@ -158,6 +180,7 @@ def test_a_recipe_makes_every_folder_once_before_it_is_used(name: str) -> None:
     assert len(set(made)) == len(made)
     assert len({step.name for step in plan.steps}) == len(made)
     assert {cell.run for cell in plan.cells} <= set(made)
-    rows = {cell.row for cell in plan.cells}
+    assert {str(Path(one.table).parent) for one in plan.readings} <= set(made)
+    rows = {cell.row for cell in (*plan.cells, *plan.readings)}
     assert {row for pair in plan.contrasts for row in pair} <= rows
     assert {key[0] for key in plan.published} & rows or not plan.published

@@ -53,6 +53,23 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What `wambench inspect` measured that belongs into the table.
+
+    Attributes:
+        row: The method, as the paper calls it.
+        suite: Name of the suite.
+        seed: Seed of the training.
+        table: File that a diagnostic wrote; its first line holds the measures by column.
+    """
+
+    row: str
+    suite: str
+    seed: int
+    table: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """All that a reproduction does.
 
@@ -62,6 +79,7 @@ class Plan:
         measures: Columns of each suite.
         contrasts: (row, reference) whose runs on the same episodes are compared, seed by seed.
         published: (row, suite, measure) to the paper's number; rates as 0 to 1.
+        readings: What is in the table beside runs.
     """
 
     steps: tuple[Step, ...]
@@ -69,6 +87,7 @@ class Plan:
     measures: tuple[str, ...] = (SUCCESS,)
     contrasts: tuple[tuple[str, str], ...] = ()
     published: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
+    readings: tuple[Reading, ...] = ()
 
 
 @runtime_checkable

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import TypeVar
 
 from rich.console import Console
 from rich.table import Table
 
 from wambench.errors import RunDirectoryError
-from wambench.recipe import SUCCESS, Cell, Plan
+from wambench.recipe import SUCCESS, Cell, Plan, Reading
 from wambench.report.comparison import format_p
 from wambench.report.summary import Summary, summarise_run
 from wambench.results.run import RunDirectory
@@ -34,7 +35,7 @@ class Estimate:
             that over seeds (Student's t) where there are several; of a metric that over seeds, None
             for a single one.
         seeds: How many.
-        trials: Counted episodes, all seeds.
+        trials: Counted episodes, all seeds; 0 of what is read off no episodes.
         published: The paper's number.
     """
 
@@ -83,9 +84,10 @@ def estimates(plan: Plan, out: Path) -> list[Estimate]:
         RunDirectoryError: A run is missing or not complete.
     """
     found = []
-    for group in _groups(plan.cells).values():
-        summaries = [_complete(out / cell.run) for cell in group]
-        found += [_estimate(plan, group, measure, summaries) for measure in plan.measures]
+    entries: list[Cell | Reading] = [*plan.cells, *plan.readings]
+    for group in _groups(entries).values():
+        measured = [_measured(cell, out) for cell in group]
+        found += [_estimate(plan, group[0], measure, measured) for measure in plan.measures]
     return found
 
 
@@ -145,13 +147,44 @@ def write_csv(table: Sequence[Estimate], file: Path) -> Path:
 
 # ---- from runs to figures --------------------------------------------------------------------
 
+_Entry = TypeVar("_Entry", bound=Cell | Reading)
 
-def _groups(cells: Sequence[Cell]) -> dict[tuple[str, str], list[Cell]]:
-    """(row, suite) to its runs, one per seed."""
-    groups: dict[tuple[str, str], list[Cell]] = {}
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What belongs to one cell.
+
+    Attributes:
+        values: By measure; None where it has none.
+        summary: Of its episodes; None of a reading.
+    """
+
+    values: Mapping[str, float | None]
+    summary: Summary | None = None
+
+
+def _groups(cells: Sequence[_Entry]) -> dict[tuple[str, str], list[_Entry]]:
+    """(row, suite) to its cells, one per seed."""
+    groups: dict[tuple[str, str], list[_Entry]] = {}
     for cell in cells:
         groups.setdefault((cell.row, cell.suite), []).append(cell)
     return groups
+
+
+def _measured(cell: Cell | Reading, out: Path) -> _Measured:
+    if isinstance(cell, Cell):
+        summary = _complete(out / cell.run)
+        return _Measured(summary.metrics | {SUCCESS: summary.rate}, summary)
+    with open(out / cell.table, encoding="utf-8", newline="") as file:
+        line = next(csv.DictReader(file))
+    return _Measured({name: _float(text) for name, text in line.items()})
+
+
+def _float(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:  # a name, or nothing
+        return None
 
 
 def _complete(path: Path) -> Summary:
@@ -165,23 +198,23 @@ def _complete(path: Path) -> Summary:
 
 
 def _estimate(
-    plan: Plan, group: Sequence[Cell], measure: str, summaries: Sequence[Summary]
+    plan: Plan, cell: Cell | Reading, measure: str, measured: Sequence[_Measured]
 ) -> Estimate:
-    row, suite = group[0].row, group[0].suite
-    values = [s.rate if measure == SUCCESS else s.metrics.get(measure) for s in summaries]
+    values = [one.values.get(measure) for one in measured]
     known = [value for value in values if value is not None]
     interval = interval_over_runs(known) if len(known) == len(values) > 1 else None
+    summaries = [one.summary for one in measured if one.summary is not None]
     if measure == SUCCESS:
         interval = _of_rate(summaries, interval)
     return Estimate(
-        row=row,
-        suite=suite,
+        row=cell.row,
+        suite=cell.suite,
         measure=measure,
         mean=fmean(known) if known and len(known) == len(values) else None,
         interval=interval,
-        seeds=len(group),
+        seeds=len(measured),
         trials=sum(summary.trials for summary in summaries),
-        published=plan.published.get((row, suite, measure)),
+        published=plan.published.get((cell.row, cell.suite, measure)),
     )
 
 
@@ -232,9 +265,10 @@ def _successes(run: RunDirectory) -> Mapping[str, bool]:
 def _suite_table(title: str, entries: Sequence[Estimate]) -> Table:
     measures = list(dict.fromkeys(entry.measure for entry in entries))
     seeds, trials = entries[0].seeds, entries[0].trials
+    episodes = f", {trials} episodes a method" if trials else ""
     table = Table(
         title=title,
-        caption=f"{seeds} training seed{'s' * (seeds > 1)}, {trials} episodes a method; "
+        caption=f"{seeds} training seed{'s' * (seeds > 1)}{episodes}; "
         "95 % intervals. Published: the paper's, measured elsewhere.",
         title_style="bold",
     )
@@ -246,7 +280,7 @@ def _suite_table(title: str, entries: Sequence[Estimate]) -> Table:
         mine = {entry.measure: entry for entry in entries if entry.row == row}
         cells: list[str] = []
         for measure in measures:
-            cells += [_measured(mine[measure]), _number(measure, mine[measure].published)]
+            cells += [_shown(mine[measure]), _number(measure, mine[measure].published)]
         table.add_row(row, *cells)
     return table
 
@@ -275,7 +309,7 @@ def _contrast_table(compared: Sequence[Contrast]) -> Table:
     return table
 
 
-def _measured(entry: Estimate) -> str:
+def _shown(entry: Estimate) -> str:
     text = _number(entry.measure, entry.mean)
     if entry.interval is None:
         return text

@@ -71,6 +71,32 @@ def curves(
     return figure
 
 
+def clouds(title: str, points: NDArray[Any], groups: Sequence[str]) -> Figure:
+    """Points in a plane whose axes mean nothing, a colour and a marker per group.
+
+    Args:
+        title: Of the figure.
+        points: (M, 2).
+        groups: Group of each point.
+    """
+    names = list(dict.fromkeys(groups))
+    figure, (axes,) = panel_grid([title], 2.6, LIGHT, legend_lines=len(names))
+    for index, name in enumerate(names):
+        mine = np.array([group == name for group in groups])
+        axes.scatter(
+            *points[mine].T,
+            s=8,
+            marker=MARKERS[index % len(MARKERS)],
+            color=LIGHT.cycle[index % len(LIGHT.cycle)],
+            alpha=0.7,
+            label=printable(name),
+        )
+    axes.set_xticks([])
+    axes.set_yticks([])
+    _finish(figure, axes, "", "")
+    return figure
+
+
 def bars(
     title: str,
     groups: Sequence[str],

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wambench.errors import UsageError
+from wambench_policies.diagnostics.features import batched
 from wambench_policies.lac_wm.config import DecoderConfig
 from wambench_policies.lac_wm.runs import DecoderRun
 from wambench_policies.lac_wm.train import METHOD
@@ -61,6 +64,12 @@ class ImageDecoder(nn.Module):
         painted = self.out(self.norm(x[:, :-1])).unflatten(1, self.cells)
         painted = painted.unflatten(-1, (self.patch, self.patch, 3)).permute(0, 1, 3, 2, 4, 5)
         return painted.flatten(3, 4).flatten(1, 2) + 0.5
+
+    @torch.no_grad()
+    def pictures(self, tokens: Tensor) -> NDArray[np.uint8]:
+        """(..., N, D) tokens to (..., H, W, 3) pictures."""
+        painted = batched(self, tokens.flatten(0, -3)).clamp(0, 1).mul(255).byte()
+        return painted.unflatten(0, tokens.shape[:-2]).cpu().numpy()
 
 
 class PaintedWorld(nn.Module):

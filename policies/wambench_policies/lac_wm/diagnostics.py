@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,9 @@ SEQUENCE = 4
 
 CLUSTERS = 4
 """K of appendix A.8."""
+
+NEIGHBOURS = 15
+"""That UMAP considers of each latent, its default (McInnes 2018); the paper gives no value."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +96,48 @@ def rollout_errors(model: LatentWorldModel, seen: Sequences) -> list[dict[str, A
         if z is None:
             errors[name] = [float("nan")] * later.shape[1]
             continue
-        ahead = batched(lambda x, some: model.fdm.rollout(x, some.unsqueeze(1))[:, 0], start, z)
-        errors[name] = (ahead - later).square().mean((0, 2, 3)).tolist()
+        errors[name] = (_ahead(model, start, z) - later).square().mean((0, 2, 3)).tolist()
     return [
         {"chunks": index + 1, **{name: values[index] for name, values in errors.items()}}
         for index in range(later.shape[1])
     ]
+
+
+def imagined(model: LatentWorldModel, seen: Sequences) -> Tensor:
+    """(M, T, N, D) what the model makes of the first frames and the latents that it plans with."""
+    with torch.no_grad():
+        return _ahead(model, seen.tokens[:, 0], seen.latents)
+
+
+def embedded(latents: Tensor, seed: int) -> Floats:
+    """(M, 2) the first latents of (M, T, Z) in a plane, by UMAP."""
+    from umap import UMAP
+
+    first = latents[:, 0].double().cpu().numpy()
+    # One process and a seed: the same picture every time.
+    mapping = UMAP(n_neighbors=min(NEIGHBOURS, len(first) - 1), random_state=seed, n_jobs=1)
+    return np.asarray(mapping.fit_transform(first))
+
+
+def mixed(latents: Tensor, robots: Sequence[str]) -> tuple[float, float]:
+    """How far robots share latents: neighbours of another robot.
+
+    Args:
+        latents: (M, T, Z), of which the first are looked at.
+        robots: Robot of each.
+
+    Returns:
+        Share of the nearest neighbours that are of another robot, and the share of all others.
+    """
+    first = latents[:, 0].double()
+    apart = torch.cdist(first, first).fill_diagonal_(torch.inf)
+    nearest = apart.topk(min(NEIGHBOURS, len(first) - 1), largest=False).indices.cpu().numpy()
+    names = np.asarray(robots)
+    other = names[:, None] != names[None]
+    return (
+        float(np.take_along_axis(other, nearest, axis=1).mean()),
+        float(other.sum() / (len(names) * (len(names) - 1))),
+    )
 
 
 @dataclass(frozen=True)
@@ -169,8 +209,7 @@ def transferred(model: LatentWorldModel, seen: Sequences, groups: NDArray[np.int
     assert seen.by_frames is not None
     z, onto = seen.by_frames, other_samples(groups)
     start = seen.tokens[torch.from_numpy(onto), 0]
-    ahead = batched(lambda x, some: model.fdm.rollout(x, some.unsqueeze(1))[:, 0], start, z)
-    imagined = torch.cat([start.unsqueeze(1), ahead], dim=1)
+    imagined = torch.cat([start.unsqueeze(1), _ahead(model, start, z)], dim=1)
     # About their mean, since all latents of a model have much in common.
     centre = z.mean((0, 1))
     again, given = batched(model.idm, imagined) - centre, z - centre
@@ -180,3 +219,8 @@ def transferred(model: LatentWorldModel, seen: Sequences, groups: NDArray[np.int
         for wanted in (given, given[others])
     )
     return Transfer(onto, imagined, likeness, by_chance)
+
+
+def _ahead(model: LatentWorldModel, start: Tensor, z: Tensor) -> Tensor:
+    """(M, T, N, D) from first frames (M, N, D) by latents (M, T, Z)."""
+    return batched(lambda x, some: model.fdm.rollout(x, some.unsqueeze(1))[:, 0], start, z)

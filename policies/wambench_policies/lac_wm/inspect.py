@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,12 +21,15 @@ from wambench_policies.lac_wm.train import METHOD
 
 if TYPE_CHECKING:
     from wambench_policies.diagnostics.episodes import EpisodeSet
+    from wambench_policies.lac_wm.decoder import ImageDecoder
     from wambench_policies.lac_wm.diagnostics import Clustering, Sequences, Transfer
     from wambench_policies.nn.checkpoint import Checkpoint
 
 STAGES = ("pretrain", "finetune")
 _STRIPS = 3
 """Samples that are painted."""
+AHEAD = 8
+"""Frames whose pictures are measured (§4.2)."""
 LONGER = 2
 """Roll-outs are looked at over so many times the length of training clips, as planning does."""
 
@@ -37,13 +41,15 @@ class LACWMInspector:
         Diagnostic("rollout", "feature error by step of a roll-out, beside copy", STAGES),
         Diagnostic("ridge", "how much of the actions latents say, by linear regression", STAGES),
         Diagnostic("clusters", "latent sequences by PCA and K-means (A.8)", STAGES),
+        Diagnostic("umap", "latents in a plane by UMAP, by robot (figure 2)", STAGES),
         Diagnostic(
             "transfer", "what one robot did, imagined of another (figure 3); latent only", STAGES
         ),
+        Diagnostic(
+            "quality", "imagined pictures beside recorded ones (table 1); with --decoder", STAGES
+        ),
     )
-    inputs = (
-        TrainInput("decoder", "checkpoint of stage decoder: `transfer` paints what is imagined"),
-    )
+    inputs = (TrainInput("decoder", "checkpoint of stage decoder, which paints what is imagined"),)
 
     def inspect(self, request: InspectRequest) -> Iterator[Finding]:
         """Answers; see `wambench.inspector.Inspector`."""
@@ -62,13 +68,13 @@ class LACWMInspector:
                 raise UsageError(f"There is no {name!r}.", f"There are: {', '.join(known)}.")
         inspection = _Inspection(checkpoint, request)
         for name in request.only or known:
-            if name != "transfer" or inspection.model.idm is not None:
+            lacks = inspection.lacks(name)
+            if lacks is None:
                 yield getattr(inspection, name)()
             elif request.only:
-                raise UsageError(
-                    f"{checkpoint.folder} has explicit conditioning: no latents to transfer.",
-                    "Look at one of LAC-WM.",
-                )
+                raise lacks
+            else:
+                request.note(f"{name} is left out. {lacks}")
 
 
 class _Inspection:
@@ -84,6 +90,24 @@ class _Inspection:
         self.run: PretrainRun | FinetuneRun = checkpoint.configuration(kind)
         self.model = load_model(checkpoint).to(chosen_device(request.device))
         self.config = self.model.config
+
+    def lacks(self, name: str) -> UsageError | None:
+        """Why a diagnostic cannot be asked; None where it can."""
+        if name == "transfer" and self.model.idm is None:
+            return UsageError(
+                f"{self.checkpoint.folder} has explicit conditioning: no latents to transfer.",
+                "Look at one of LAC-WM.",
+            )
+        if name == "quality" and "decoder" not in self.request.inputs:
+            return UsageError(
+                "Without an image decoder there are no imagined pictures.",
+                "Give a checkpoint of stage decoder by --decoder.",
+            )
+        if name == "umap" and find_spec("umap") is None:
+            return UsageError(
+                "umap-learn is not installed.", 'Install it by pip install "wambench[umap]".'
+            )
+        return None
 
     @cached_property
     def episodes(self) -> EpisodeSet:
@@ -118,6 +142,14 @@ class _Inspection:
         from wambench_policies.lac_wm.diagnostics import clustered
 
         return clustered(self.short.latents, self.request.seed)
+
+    @cached_property
+    def decoder(self) -> ImageDecoder:
+        """The image decoder of --decoder."""
+        from wambench_policies.lac_wm.decoder import load_decoder
+
+        decoder = load_decoder(self.request.inputs["decoder"], self.model.encoder)
+        return decoder.to(next(self.model.parameters()).device)
 
     def _sequences(self, chunks: int) -> Sequences:
         import torch
@@ -266,17 +298,75 @@ class _Inspection:
         )
         return self._finding("transfer", line, rows, figure)
 
+    def umap(self) -> Finding:
+        """Single latents in a plane, and whether those of one robot keep to themselves."""
+        from wambench_policies.diagnostics.draw import clouds
+        from wambench_policies.lac_wm.diagnostics import NEIGHBOURS, embedded, mixed
+
+        seen = self.short
+        robots = [self.episodes.infos[e].embodiment for e in seen.samples.episode]
+        points = embedded(seen.latents, self.request.seed)
+        rows = [
+            {"embodiment": robot, "x": float(x), "y": float(y)}
+            for robot, (x, y) in zip(robots, points, strict=True)
+        ]
+        line = f"{len(rows)} latents"
+        if len(set(robots)) > 1:
+            share, by_chance = mixed(seen.latents, robots)
+            line += (
+                f"; of the {NEIGHBOURS} nearest to each, {share:.0%} are of another robot, "
+                f"{by_chance:.0%} if latents said nothing of the robot"
+            )
+        figure = clouds("Latents by UMAP", points, robots)
+        return self._finding("umap", line, rows, figure)
+
+    def quality(self) -> Finding:
+        """Pictures of roll-outs, measured."""
+        from wambench_policies.diagnostics.film import Strip, film
+        from wambench_policies.diagnostics.pictures import (
+            NETWORKS,
+            load_networks,
+            measured,
+            network_folder,
+        )
+        from wambench_policies.lac_wm.diagnostics import imagined
+
+        networks = load_networks(next(self.model.parameters()).device)
+        seen = self._sequences(AHEAD)
+        steps = [chunk * self.config.chunk for chunk in range(AHEAD + 1)]
+        recorded = np.stack([self.episodes.frames(seen.samples, step) for step in steps], axis=1)
+        videos = {
+            "imagined": self.decoder.pictures(imagined(self.model, seen)),
+            "decoder alone": self.decoder.pictures(seen.tokens[:, 1:]),
+            "first frame": np.repeat(recorded[:, :1], AHEAD, axis=1),
+        }
+        rows = [
+            {"pictures": name, "videos": len(found)} | measured(found, recorded[:, 1:], networks)
+            for name, found in videos.items()
+        ]
+        strips = [
+            Strip(
+                self.episodes.infos[int(seen.samples.episode[k])].instruction,
+                [("recorded", recorded[k, 1:])]
+                + [(name, found[k]) for name, found in list(videos.items())[:2]],
+            )
+            for k in np.linspace(0, len(seen.samples) - 1, _STRIPS).astype(int)
+        ]
+        absent = [name.upper() for name in NETWORKS if name not in networks]
+        line = (
+            f"{AHEAD} frames of {len(recorded)} windows: PSNR "
+            + ", ".join(f"{row['psnr']:.1f} dB ({row['pictures']})" for row in rows)
+            + (f"; no network for {', '.join(absent)} in {network_folder()}" if absent else "")
+        )
+        columns = [f"step {step}" for step in steps[1:]]
+        return self._finding("quality", line, rows, film(strips, columns))
+
     def _painted(self, found: Transfer) -> Any:
         """A few samples: what happened, and what is imagined of it elsewhere."""
-        import torch
-
         from wambench_policies.diagnostics.episodes import Samples
         from wambench_policies.diagnostics.film import Strip, film
-        from wambench_policies.lac_wm.decoder import load_decoder
         from wambench_policies.lac_wm.diagnostics import SEQUENCE
 
-        decoder = load_decoder(self.request.inputs["decoder"], self.model.encoder)
-        decoder.to(found.imagined.device)
         steps = [chunk * self.config.chunk for chunk in range(SEQUENCE + 1)]
         strips = []
         count = len(found.onto)
@@ -286,8 +376,7 @@ class _Inspection:
                 self.short.samples.row[index : index + 1],
             )
             recorded = np.concatenate([self.episodes.frames(one, step) for step in steps])
-            with torch.no_grad():
-                painted = decoder(found.imagined[index]).clamp(0, 1).mul(255).byte().cpu().numpy()
+            painted = self.decoder.pictures(found.imagined[index])
             names = [
                 self.episodes.infos[int(self.short.samples.episode[k])].embodiment
                 for k in (index, found.onto[index])

@@ -1,5 +1,6 @@
 """LAC-WM's tables at tiny scale: world models that choose what a robot does.
 
+table1    how well they imagine: pictures of roll-outs beside recorded ones
 table2    among a VLA's samples, with the simulator itself for a bound
 table3    the same without motion decoder and cross-augmentation
 table5    the ways of fine-tuning; among stretches of demonstrations
@@ -13,12 +14,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from wambench.recipe import SUCCESS, Cell, Plan, Step, step
+from wambench.recipe import SUCCESS, Cell, Plan, Reading, Step, step
 from wambench.report.published import published_folder
 from wambench_policies.vla.config import TINY_STEPS
 
 SUITES = ("bfa_unseen_instances", "bfa_unseen_categories")
-EXPERT, MIXED, EYE = "data/expert", "data/mixed", "ckpt/eye"
+EXPERT, MIXED, EYE, PAINT = "data/expert", "data/mixed", "ckpt/eye", "ckpt/paint"
 
 _MEASURES = {
     "delta_f": "delta_f",
@@ -28,6 +29,9 @@ _MEASURES = {
     SUCCESS: "success_rate_percent",
 }
 """Measure to its column in the published tables."""
+
+_QUALITY = {"psnr": "psnr_db", "lpips": "lpips", "fid": "fid", "fvd": "fvd"}
+"""The same of table 1."""
 
 _BUDGET = {
     "demonstrations": 30,  # of the expert, a task
@@ -73,6 +77,9 @@ _LAC, _EAC, _EAC_S = (
 )
 
 
+_EXPERT = "--policy expert --noise 0.05 --success-only"
+
+
 class _Work:
     """The steps and cells of a table as they are written down.
 
@@ -88,11 +95,10 @@ class _Work:
     ) -> None:
         self.steps: list[Step] = []
         self.cells: list[Cell] = []
+        self.readings: list[Reading] = []
         self._preset, self._budget, self._suites = preset, budget, suites
         seen = "--image-size 128 --seed"
-        expert = (
-            f"--policy expert --episodes {budget['demonstrations']} --noise 0.05 --success-only"
-        )
+        expert = f"{_EXPERT} --episodes {budget['demonstrations']}"
         self._add(
             "collect-expert", EXPERT, f"collect --suite bfa_seen --cameras head {expert} {seen} 1"
         )
@@ -150,14 +156,48 @@ class _Work:
             self._add(f"eval-{slug}-{seed}-{suite}", made, command)
             self.cells.append(Cell(row, suite, seed, made))
 
-    def plan(self, contrasts: Sequence[tuple[str, str]], published: str | None) -> Plan:
+    def paint(self) -> None:
+        """Trains the image decoder, and collects what there is to imagine, a suite each."""
+        self._add(
+            "decoder",
+            PAINT,
+            f"train lac_wm --stage decoder --preset {self._preset} --seed 0 --encoder {EYE} "
+            f"--data {EXPERT} --steps {self._budget['decoder_steps']}",
+        )
+        for suite in self._suites:
+            self._add(
+                f"collect-{suite}",
+                f"data/{suite}",
+                f"collect --suite {suite} --cameras head {_EXPERT} --episodes "
+                f"{self._budget['recorded']} --image-size 128 --seed 4",
+            )
+
+    def look(self, row: str, seed: int, checkpoint: str) -> None:
+        """Measures what a world model imagines on every suite, as a row of the table."""
+        for suite in self._suites:
+            made = f"look/{checkpoint.removeprefix('ckpt/')}-{suite}"
+            self._add(
+                made.replace("/", "-"),
+                made,
+                f"inspect lac_wm --checkpoint {checkpoint} --data data/{suite} --episodes all "
+                f"--only quality --input decoder={PAINT} --windows {self._budget['windows']}",
+            )
+            self.readings.append(Reading(row, suite, seed, f"{made}/quality.csv"))
+
+    def plan(
+        self,
+        contrasts: Sequence[tuple[str, str]],
+        published: str | None,
+        measures: Mapping[str, str] = _MEASURES,
+    ) -> Plan:
         """All of it, beside a published table by the name of its file."""
         return Plan(
             steps=tuple(self.steps),
             cells=tuple(self.cells),
-            measures=tuple(_MEASURES),
+            measures=tuple(measures),
             contrasts=tuple(contrasts),
-            published={} if published is None else _published(published),
+            published={} if published is None else _published(published, measures),
+            readings=tuple(self.readings),
         )
 
     def _pretrained(self, world: _World, seed: int) -> str:
@@ -186,6 +226,35 @@ class _Work:
         self.steps.append(step(name, makes, command))
 
 
+_WORLDS = {"LAC-WM": _LAC, "EAC-WM": _EAC, "EAC-WM-S": _EAC_S}
+
+
+class Table1:
+    """What world models imagine, as pictures."""
+
+    about = (
+        "LAC-WM, Table 1 (quality of roll-outs), tiny preset on one embodiment; LPIPS, FID and FVD "
+        "need networks that are not downloaded (see docs/lac_wm.md)"
+    )
+    presets: Mapping[str, Mapping[str, int]] = {
+        "tiny": {
+            name: value
+            for name, value in _BUDGET.items()
+            if name not in ("vla_steps", "candidates", "trials")
+        }
+        | {"decoder_steps": 3000, "recorded": 5, "windows": 512}
+    }
+
+    def plan(self, preset: str, budget: Mapping[str, int], seeds: Sequence[int]) -> Plan:
+        """Eight frames of 512 windows are the paper's."""
+        work = _Work(preset, budget, SUITES)
+        work.paint()
+        for seed in seeds:
+            for row, world in _WORLDS.items():
+                work.look(row, seed, work.world(world, seed))
+        return work.plan([], "lacwm_table1_rollout", _QUALITY)
+
+
 class Table2:
     """VLA alone, and with each world model; the simulator itself as the bound."""
 
@@ -198,11 +267,10 @@ class Table2:
     def plan(self, preset: str, budget: Mapping[str, int], seeds: Sequence[int]) -> Plan:
         """Demonstrations and encoder once, the rest for every seed; the oracle for the first."""
         work = _Work(preset, budget, SUITES)
-        worlds = {"LAC-WM": _LAC, "EAC-WM": _EAC, "EAC-WM-S": _EAC_S}
         count = f"--policy-arg candidates={budget['candidates']}"
         for seed in seeds:
             vla = work.vla(seed)
-            made = {row: work.world(world, seed) for row, world in worlds.items()}
+            made = {row: work.world(world, seed) for row, world in _WORLDS.items()}
             measured = f"--policy-arg subgoals={TINY_STEPS} --policy-arg encoder={EYE}"
             for row, select in (("VLA-mean", "mean"), ("VLA-random", "random")):
                 chosen = f"--policy-arg select={select} {count} {measured}"
@@ -216,7 +284,7 @@ class Table2:
                 oracle = f"--policy planner --policy-arg imagination=oracle {source} {few}"
                 work.evaluate("oracle", seed, f"{oracle} --policy-arg encoder={EYE}")
         contrasts = [
-            *((row, "VLA-mean") for row in (*worlds, "oracle")),
+            *((row, "VLA-mean") for row in (*_WORLDS, "oracle")),
             ("VLA-mean", "VLA-random"),
             ("LAC-WM", "EAC-WM"),
         ]
@@ -307,12 +375,12 @@ def _among_samples(
             work.evaluate(row, seed, f"--policy lac_wm --checkpoint {checkpoint} {source} {count}")
 
 
-def _published(name: str) -> dict[tuple[str, str, str], float]:
+def _published(name: str, measures: Mapping[str, str]) -> dict[tuple[str, str, str], float]:
     """A table of the paper; percentages as rates."""
     found = {}
     file = published_folder() / f"{name}.csv"
     for line in csv.DictReader(file.read_text(encoding="utf-8").splitlines()):
-        for measure, column in _MEASURES.items():
+        for measure, column in measures.items():
             scale = 100 if column.endswith("percent") else 1
             key = (line["method"], f"bfa_{line['validation_split']}", measure)
             found[key] = float(line[column]) / scale

@@ -143,6 +143,7 @@ class _Inspection:
     def film(self) -> Finding:
         """Frames of a few clips; PSNR of all."""
         from wambench_policies.diagnostics.film import Strip, film, shown_frames
+        from wambench_policies.diagnostics.pictures import psnr
         from wambench_policies.world2act.diagnostics import standing
 
         seen = self.seen
@@ -271,12 +272,6 @@ class _Inspection:
         from wambench_policies.diagnostics.files import write_finding
 
         return write_finding(self.request.out, name, line, rows, figure)
-
-
-def psnr(found: Any, wanted: Any) -> float:
-    """Peak signal-to-noise ratio of uint8 pictures in dB; infinite where they are equal."""
-    error = np.mean((found.astype(np.float64) - wanted) ** 2)
-    return float(10 * np.log10(255**2 / error)) if error else float("inf")
 
 
 def different(names: list[str], count: int) -> list[int]:

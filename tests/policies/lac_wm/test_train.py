@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +23,11 @@ from wambench.inspector import InspectRequest  # noqa: E402
 from wambench_policies.data.config import ClipConfig, DataConfig  # noqa: E402
 from wambench_policies.data.windows import TrainingData  # noqa: E402
 from wambench_policies.lac_wm.adaptation import AdaptationObjective  # noqa: E402
-from wambench_policies.lac_wm.diagnostics import clustered  # noqa: E402
+from wambench_policies.lac_wm.diagnostics import clustered, mixed  # noqa: E402
 from wambench_policies.lac_wm.inspect import LACWMInspector  # noqa: E402
 from wambench_policies.lac_wm.world import LACWorldModel  # noqa: E402
+
+HAS_UMAP = set() if find_spec("umap") is None else {"umap"}
 
 STEPS = 12
 """Of a fine-tuning: stages 1, 2 and 3 begin at 0, 4 and 5."""
@@ -129,7 +133,10 @@ def test_a_variant_refuses_what_it_does_not_begin_from(
         train("finetune", trained / "data", tmp_path / "out", inputs=inputs)
 
 
-def test_a_decoder_paints_what_a_world_models_encoder_sees(trained: Path, tmp_path: Path) -> None:
+def test_a_decoder_paints_what_a_world_models_encoder_sees(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wambench_policies.lac_wm.inspect.AHEAD", 2)  # demonstrations are short
     inputs = {"world": str(trained / "lac")}
     steps = {"steps": 60, "batch_size": 4}
     sizes = {"dim": "32", "hidden": "32", "layers": "1", "training.warmup": "0"}
@@ -143,15 +150,19 @@ def test_a_decoder_paints_what_a_world_models_encoder_sees(trained: Path, tmp_pa
         trained / "world",
         (str(trained / "data"),),
         tmp_path / "look",
-        only=("transfer",),
+        only=("transfer", "quality"),
         inputs={"decoder": str(tmp_path)},
         episodes="all",
         windows=8,
         device="cpu",
     )
-    (found,) = LACWMInspector().inspect(painted)
+    found, quality = LACWMInspector().inspect(painted)
     assert "cosine" in found.line
-    assert all(file.stat().st_size for file in found.files)
+    assert "no network for LPIPS, FID, FVD" in quality.line
+    assert all(file.stat().st_size for one in (found, quality) for file in one.files)
+    lines = list(csv.DictReader(quality.files[0].open()))
+    assert [line["pictures"] for line in lines] == ["imagined", "decoder alone", "first frame"]
+    assert all(5 < float(line["psnr"]) < 20 and not line["fvd"] for line in lines)
     with pytest.raises(UsageError, match="of stage encoder"):
         list(
             LACWMInspector().inspect(
@@ -210,8 +221,40 @@ def test_every_kind_of_world_model_is_looked_into(trained: Path, tmp_path: Path,
     )
     found = {finding.name: finding for finding in LACWMInspector().inspect(request)}
     latent = {"transfer"} if name != "explicit" else set()
-    assert set(found) == {"rollout", "ridge", "clusters"} | latent
+    assert set(found) == {"rollout", "ridge", "clusters"} | latent | HAS_UMAP
     assert all(file.stat().st_size for finding in found.values() for file in finding.files)
+
+
+def test_what_is_left_out_is_said_and_refused_where_it_is_asked_for(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wambench_policies.lac_wm.inspect.find_spec", lambda name: None)
+    said: list[str] = []
+    request = InspectRequest(
+        trained / "explicit",
+        (str(trained / "data"),),
+        tmp_path,
+        episodes="all",
+        windows=16,
+        device="cpu",
+        note=said.append,
+    )
+    list(LACWMInspector().inspect(request))
+    left_out = [line for line in said if "left out" in line]
+    assert [line.split()[0] for line in left_out] == ["umap", "transfer", "quality"]
+    with pytest.raises(UsageError, match="not installed") as refused:
+        list(LACWMInspector().inspect(replace(request, only=("umap",))))
+    assert "wambench[umap]" in str(refused.value)
+
+
+def test_latents_of_two_robots_are_mixed_or_apart() -> None:
+    rng = np.random.default_rng(0)
+    latents = torch.from_numpy(rng.normal(size=(80, 1, 4)))
+    robots = ["arm", "hand"] * 40
+    share, by_chance = mixed(latents, robots)
+    assert share == pytest.approx(by_chance, abs=0.1)
+    latents[::2] += 20
+    assert mixed(latents, robots) == (0.0, by_chance)
 
 
 def test_latent_sequences_that_are_apart_are_clusters_apart() -> None:
