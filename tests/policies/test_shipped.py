@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch", reason="learned policies need torch")
 
 from learned_support import observation  # noqa: E402
 from support import Run  # noqa: E402
-from wambench.protocol import Policy  # noqa: E402
+from wambench.protocol import Policy, SuiteSpec  # noqa: E402
 from wambench.registry import build_policy, find_policy, load_suite  # noqa: E402
 from wambench.report.summary import summarise_run  # noqa: E402
 from wambench.results.provenance import checkpoint_digest  # noqa: E402
@@ -29,29 +29,37 @@ from wambench_policies.training.encoders import (  # noqa: E402
 )
 
 ROOT = Path(__file__).parents[2]
-POLICIES = ("lawam", "flow_bc", "act")
-SUITES = ("libero_object", "libero_spatial", "libero_goal", "libero_long")
+LIBERO = ("libero_object", "libero_spatial", "libero_goal", "libero_long")
+BFA = ("bfa_unseen_instances", "bfa_unseen_categories")
+SUITES = {"lawam": LIBERO, "flow_bc": LIBERO, "act": LIBERO, "vla": BFA}
+CHUNKS = {"lawam": 16, "flow_bc": 16, "act": 16, "vla": 30}
+
+
+def spec_of(name: str) -> SuiteSpec:
+    """One of the suites that a policy was trained for."""
+    return load_suite(SUITES[name][0], "embedded").spec
 
 
 def built(name: str) -> Policy:
     """A policy with its shipped checkpoint."""
-    return build_policy(find_policy(name), load_suite("libero_goal", "embedded").spec, {})
+    return build_policy(find_policy(name), spec_of(name), {})
 
 
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("name", SUITES)
 def test_a_shipped_policy_acts(name: str) -> None:
-    policy = built(name)
+    policy, spec = built(name), spec_of(name)
     assert policy.needs.image_size == (128, 128)
     rng = np.random.default_rng(0)
     pixels = {c: rng.integers(0, 256, (128, 128, 3), np.uint8) for c in policy.needs.cameras}
-    seen = replace(observation(0), pixels=pixels, agent_pos=np.zeros(8, np.float32))
-    chunk = policy.act([seen])
-    assert chunk.shape == (1, 16, 7)
+    state = np.zeros(len(spec.state_names), np.float32)
+    chunk = policy.act([replace(observation(0), pixels=pixels, agent_pos=state)])
+    assert chunk.shape == (1, CHUNKS[name], spec.action_dim)
     assert np.isfinite(chunk).all()
-    assert np.abs(chunk).max() <= 1.0 + 1e-6
+    assert (chunk >= np.array(spec.action_low) - 1e-6).all()
+    assert (chunk <= np.array(spec.action_high) + 1e-6).all()
 
 
-@pytest.mark.parametrize("name", [*POLICIES, "encoder"])
+@pytest.mark.parametrize("name", [*SUITES, "encoder"])
 def test_a_shipped_checkpoint_is_small_and_says_how_it_was_made(name: str) -> None:
     folder = SHIPPED_ENCODER if name == "encoder" else built(name).shipped
     assert folder is not None
@@ -68,8 +76,9 @@ def test_the_tiny_preset_takes_the_shipped_encoder(run: Any) -> None:
     load_encoder(build_encoder(config), config, encoder_source(config, None))
 
 
-@pytest.mark.parametrize("suite", SUITES)
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize(
+    ("name", "suite"), [(name, suite) for name, suites in SUITES.items() for suite in suites]
+)
 def test_the_scores_on_the_card_are_of_the_shipped_weights(name: str, suite: str) -> None:
     folder = built(name).shipped
     assert folder is not None

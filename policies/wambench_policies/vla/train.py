@@ -29,5 +29,5 @@ class VLATrainer:
         """Trains it; see `wambench.trainer.Trainer`."""
         from wambench_policies.imitation.flow_bc import FlowBCObjective
 
-        about = "The VLA of LAC-WM's appendix A.7: a flow over chunks of 100 actions."
+        about = "The VLA of LAC-WM's appendix A.7: a flow over chunks of actions."
         return train_policy(request, METHOD, about, VLARun, FlowBCObjective)
