@@ -266,8 +266,8 @@ def _lowest_point(scene, name):
     return float((scene.data.geom_xpos[geoms][:, 2] - reach).min())
 
 
-def _settle(suite, index, count):
-    """Settles the first `count` initial states of one task; returns a row per object and state."""
+def _settle(suite, index, chosen):
+    """Settles some initial states of one task; returns a row per object and state."""
     from wambench_envs.libero.scene import Scene
     from wambench_envs.libero.stepper import Stepper
 
@@ -284,7 +284,7 @@ def _settle(suite, index, count):
     }
     (support,) = {SUPPORT[c] for c in scene.categories.values() if c in SUPPORT}
     rows = []
-    for k in range(count):
+    for k in chosen:
         scene.reset(0)
         scene.set_state(states[k])
         stepper.begin()
@@ -350,15 +350,15 @@ def _check(rows):
     ],
 )  # fmt: skip
 def test_initial_states_settle_where_they_should(suite, index):
-    _check(_settle(suite, index, 2))
+    _check(_settle(suite, index, range(2)))
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)  # three minutes alone, ten on a busy machine
 @needs_libero
 @pytest.mark.parametrize("suite", SUITES)
-def test_all_fifty_initial_states_of_every_task_settle(suite, capsys):
-    rows = [row for index in range(10) for row in _settle(suite, index, 50)]
+def test_ten_of_the_initial_states_of_every_task_settle(suite, capsys):
+    """Every fifth, another fifth in each task: all fifty take minutes."""
+    rows = [row for index in range(10) for row in _settle(suite, index, range(index % 5, 50, 5))]
     with capsys.disabled():
         print("\n" + _report(suite, rows))
     _check(rows)
@@ -367,7 +367,7 @@ def test_all_fifty_initial_states_of_every_task_settle(suite, capsys):
 @pytest.mark.slow
 @needs_libero
 def test_every_task_of_libero_90_loads_and_settles(capsys):
-    rows = [row for index in range(90) for row in _settle("libero_90", index, 2)]
+    rows = [row for index in range(90) for row in _settle("libero_90", index, range(2))]
     with capsys.disabled():
         print("\n" + _report("libero_90", rows))
     _check(rows)
