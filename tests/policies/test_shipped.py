@@ -20,6 +20,7 @@ from wambench.report.summary import summarise_run  # noqa: E402
 from wambench.results.provenance import checkpoint_digest  # noqa: E402
 from wambench.results.run import RunDirectory  # noqa: E402
 from wambench_policies.imitation.runs import ACTRun, FlowBCRun  # noqa: E402
+from wambench_policies.lac_wm.world import SHIPPED, LACWorldModel  # noqa: E402
 from wambench_policies.lawam.runs import LaWMRun  # noqa: E402
 from wambench_policies.nn.encoders.build import build_encoder  # noqa: E402
 from wambench_policies.training.encoders import (  # noqa: E402
@@ -32,6 +33,7 @@ ROOT = Path(__file__).parents[2]
 LIBERO = ("libero_object", "libero_spatial", "libero_goal", "libero_long")
 BFA = ("bfa_unseen_instances", "bfa_unseen_categories")
 SUITES = {"lawam": LIBERO, "flow_bc": LIBERO, "act": LIBERO, "vla": BFA}
+WORLDS = ("lac_wm", "eac_wm")
 CHUNKS = {"lawam": 16, "flow_bc": 16, "act": 16, "vla": 30}
 
 
@@ -59,13 +61,38 @@ def test_a_shipped_policy_acts(name: str) -> None:
     assert (chunk <= np.array(spec.action_high) + 1e-6).all()
 
 
-@pytest.mark.parametrize("name", [*SUITES, "encoder"])
-def test_a_shipped_checkpoint_is_small_and_says_how_it_was_made(name: str) -> None:
-    folder = SHIPPED_ENCODER if name == "encoder" else built(name).shipped
+def test_shipped_world_models_imagine_what_the_shipped_vla_proposes() -> None:
+    spec = spec_of("vla")
+    planner = build_policy(find_policy("lac_wm"), spec, {"candidates": 2})
+    assert (planner.needs.subgoals, planner.needs.image_size) == (CHUNKS["vla"], (128, 128))
+    rng = np.random.default_rng(0)
+    for name in WORLDS:
+        world = LACWorldModel.load(str(folder_of(name)), spec=spec, device="cpu")
+        tokens = world.encode(rng.integers(0, 256, (1, 128, 128, 3), np.uint8))
+        low, high = np.array(spec.action_low), np.array(spec.action_high)
+        ahead = world.rollout(tokens, rng.uniform(low, high, (1, 2, 10, spec.action_dim)))
+        assert ahead.shape[:3] == (1, 2, 2)
+        assert np.isfinite(np.asarray(ahead)).all()
+
+
+def folder_of(name: str) -> Path:
+    """Of a shipped checkpoint."""
+    if name == "encoder":
+        return SHIPPED_ENCODER
+    if name in WORLDS:
+        return SHIPPED.parent / name
+    folder = built(name).shipped
     assert folder is not None
+    return folder
+
+
+@pytest.mark.parametrize("name", [*SUITES, *WORLDS, "encoder"])
+def test_a_shipped_checkpoint_is_small_and_says_how_it_was_made(name: str) -> None:
+    folder = folder_of(name)
     assert sum(file.stat().st_size for file in folder.iterdir()) < 40e6
     card = (folder / "README.md").read_text()
-    assert f"wambench train {'lawam' if name == 'encoder' else name} --stage" in card
+    method = {"encoder": "lawam", "eac_wm": "lac_wm"}.get(name, name)
+    assert re.search(rf"wambench train {method} .*--stage", card)
     assert "half precision" in card
     assert not re.search(r"[ '=]/\w", card), "a path of the machine that trained it"
 
@@ -80,8 +107,7 @@ def test_the_tiny_preset_takes_the_shipped_encoder(run: Any) -> None:
     ("name", "suite"), [(name, suite) for name, suites in SUITES.items() for suite in suites]
 )
 def test_the_scores_on_the_card_are_of_the_shipped_weights(name: str, suite: str) -> None:
-    folder = built(name).shipped
-    assert folder is not None
+    folder = folder_of(name)
     run = RunDirectory(ROOT / "results" / "measured" / f"{name}-{suite}")
     assert run.info.provenance["policy"]["checkpoint_sha256"] == checkpoint_digest(folder)
     found = summarise_run(run).suite
