@@ -84,6 +84,14 @@ def test_only_some_are_asked(here: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "both", [("--only", "taste,shape"), ("--only", "taste", "--only", "shape")]
+)
+def test_several_are_asked_together_or_one_by_one(here: Run, both: tuple[str, ...]) -> None:
+    done = here(*BASE, "--data", "data/a", "--spoon", "silver", *both)
+    assert done.stdout.count(" is fine") == 2
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("--only", "shap"), "has no diagnostic 'shap'. Did you mean shape?"),

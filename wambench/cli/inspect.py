@@ -39,8 +39,10 @@ def inspect(
     ],
     out: Annotated[Path, typer.Option(help="Folder for tables (CSV) and figures (PNG).")],
     only: Annotated[
-        str | None,
-        typer.Option(help="Diagnostics, separated by commas; see `wambench list inspectors`."),
+        list[str] | None,
+        typer.Option(
+            help="Diagnostics, separated by commas or one by one; see `wambench list inspectors`."
+        ),
     ] = None,
     input_: Annotated[
         list[str] | None,
@@ -65,7 +67,7 @@ def inspect(
     console = make_console()
     inspector = registry.load_inspector(registry.find_inspector(method))
     names = [diagnostic.name for diagnostic in inspector.diagnostics]
-    wanted = [] if only is None else [name.strip() for name in only.split(",")]
+    wanted = [name.strip() for some in only or [] for name in some.split(",")]
     for name in wanted:
         if name not in names:
             raise UsageError(f"{method} has no diagnostic {name!r}.", did_you_mean(name, names))
