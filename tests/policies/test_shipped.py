@@ -104,7 +104,8 @@ def test_the_tiny_preset_takes_the_shipped_encoder(run: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "suite"), [(name, suite) for name, suites in SUITES.items() for suite in suites]
+    ("name", "suite"),
+    [(name, suite) for name, suites in {**SUITES, "lac_wm": BFA}.items() for suite in suites],
 )
 def test_the_scores_on_the_card_are_of_the_shipped_weights(name: str, suite: str) -> None:
     folder = folder_of(name)
