@@ -204,7 +204,9 @@ def test_jobs_of_a_run_that_ends_early_are_cancelled(tmp_path: Path, fake_slurm:
     engine = make_engine("slurm", 1, 1, {})
     with pytest.raises(KeyboardInterrupt):
         evaluate(tmp_path / "run", engine, progress=Impatient(), arguments={"delay": 0.3})
-    assert (fake_slurm / "cancelled").read_text() == "101\n"
+    # On a busy machine the first job may have died of its slowness and been replaced.
+    newest = max(int(script.stem) for script in fake_slurm.glob("*.sh"))
+    assert (fake_slurm / "cancelled").read_text() == f"{newest}\n"
 
 
 def test_what_sbatch_refuses_is_said_in_its_words(tmp_path: Path, fake_slurm: Path) -> None:

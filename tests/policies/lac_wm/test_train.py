@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +25,6 @@ from wambench_policies.lac_wm.adaptation import AdaptationObjective  # noqa: E40
 from wambench_policies.lac_wm.diagnostics import clustered, mixed  # noqa: E402
 from wambench_policies.lac_wm.inspect import LACWMInspector  # noqa: E402
 from wambench_policies.lac_wm.world import LACWorldModel  # noqa: E402
-
-HAS_UMAP = set() if find_spec("umap") is None else {"umap"}
 
 STEPS = 12
 """Of a fine-tuning: stages 1, 2 and 3 begin at 0, 4 and 5."""
@@ -215,14 +212,37 @@ def test_clips_have_one_chunk_until_they_grow(trained: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["world", "lac", "explicit"])
-def test_every_kind_of_world_model_is_looked_into(trained: Path, tmp_path: Path, name: str) -> None:
+def test_every_kind_of_world_model_is_looked_into(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("wambench_policies.lac_wm.inspect.find_spec", lambda name: None)
     request = InspectRequest(
         trained / name, (str(trained / "data"),), tmp_path, episodes="all", windows=16, device="cpu"
     )
     found = {finding.name: finding for finding in LACWMInspector().inspect(request)}
     latent = {"transfer"} if name != "explicit" else set()
-    assert set(found) == {"rollout", "ridge", "clusters"} | latent | HAS_UMAP
+    assert set(found) == {"rollout", "ridge", "clusters"} | latent
     assert all(file.stat().st_size for finding in found.values() for file in finding.files)
+
+
+@pytest.mark.slow  # UMAP is compiled first
+def test_latents_lie_in_the_same_plane_every_time(trained: Path, tmp_path: Path) -> None:
+    pytest.importorskip("umap", reason="UMAP is an extra")
+    request = InspectRequest(
+        trained / "lac",
+        (str(trained / "data"),),
+        tmp_path,
+        only=("umap",),
+        episodes="all",
+        windows=16,
+        device="cpu",
+    )
+    tables = []
+    for _ in range(2):
+        (found,) = LACWMInspector().inspect(request)
+        tables.append(found.files[0].read_bytes())
+    assert tables[0] == tables[1]
+    assert tables[0].count(b"\npanda,") > 1
 
 
 def test_what_is_left_out_is_said_and_refused_where_it_is_asked_for(
