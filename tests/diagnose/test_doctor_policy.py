@@ -273,8 +273,8 @@ def test_a_policy_that_looks_at_the_simulator_is_refused(wambench: Run) -> None:
 def test_without_data_the_suite_s_expert_is_recorded(wambench: Run) -> None:
     process = wambench(
         *("doctor", "policy", "--policy", "flow_bc", "--suite", "libero_object"),
-        *("--backend", "embedded", "--tasks", "0,5", "--places", "8"),
+        *("--backend", "embedded", "--tasks", "0,5", "--places", "16"),
     )
     assert "Recording 2 demonstrations" in process.stdout
-    assert "at 8 places of 2 demonstrations" in process.stdout
+    assert "at 16 places of 2 demonstrations" in process.stdout
     assert process.returncode in (0, 1)
