@@ -322,7 +322,7 @@ class _Inspection:
 
     def quality(self) -> Finding:
         """Pictures of roll-outs, measured."""
-        from wambench_policies.diagnostics.film import Strip, film
+        from wambench_policies.diagnostics.film import Strip, film, shown_frames
         from wambench_policies.diagnostics.pictures import (
             NETWORKS,
             load_networks,
@@ -350,7 +350,7 @@ class _Inspection:
                 [("recorded", recorded[k, 1:])]
                 + [(name, found[k]) for name, found in list(videos.items())[:2]],
             )
-            for k in np.linspace(0, len(seen.samples) - 1, _STRIPS).astype(int)
+            for k in shown_frames(len(seen.samples), _STRIPS)
         ]
         absent = [name.upper() for name in NETWORKS if name not in networks]
         line = (
