@@ -13,9 +13,10 @@ from wambench.errors import PolicyContractError
 from wambench.protocol import Needs
 from wambench_policies.expert import Expert
 from wambench_policies.expert.geometry import Pose, angle_between
+from wambench_policies.expert.kitchen.carrying import rise
 from wambench_policies.expert.kitchen.nudging import nudge
 from wambench_policies.expert.kitchen.places import on_counter
-from wambench_policies.expert.kitchen.reaching import Reach
+from wambench_policies.expert.kitchen.reaching import Held, Reach
 from wambench_policies.expert.kitchen.scripts import SCRIPTS, execute
 from wambench_policies.expert.kitchen.skills import Skill, tilt_for, torso_for
 from wambench_policies.expert.kitchen.view import Kitchen
@@ -109,6 +110,24 @@ def test_the_hand_alone_is_refused_in_the_counter_and_above_it_has_room(kitchen:
     inside, above = over_counter(kitchen, -0.05), over_counter(kitchen, 0.10)
     assert not reach.has_room([above, inside])
     assert reach.has_room([above])
+
+
+def test_under_a_roof_things_are_lifted_less_or_not_at_all() -> None:
+    suite = registry.load_suite("robocasa24", "embedded")
+    (task,) = (task for task in suite.tasks() if task.name == "PnPMicrowaveToCounter")
+    env = suite.make_env(task, Needs())
+    env.reset(seed=100, options={"init_state": 0})
+    kitchen = Kitchen(env.world)
+    microwave = kitchen.world.fixture("microwave")
+    thing = Pose(*kitchen.world.object_pose("obj"))
+    hand = Pose(thing.position + np.array([0.0, 0.0, 0.02]), kitchen.facing(microwave, 0.6))
+    out = hand.shifted(-0.36 * kitchen.axes(microwave)[:, 1])
+    reach, held = Reach(kitchen), Held("obj", hand.inverse() @ thing)
+    most = [rise(reach, [out, hand, hand], held, lift) for lift in (0.01, 0.05, 0.30)]
+    assert most[0] == 0.01  # all of it
+    assert most[1] in (0.05, 0.03, 0.015)
+    assert most[2] is None or most[2] < 0.1  # the microwave is 0.2 m high inside
+    env.close()
 
 
 def test_no_posture_of_the_arm_is_taken_for_out_of_its_reach(kitchen: Kitchen) -> None:

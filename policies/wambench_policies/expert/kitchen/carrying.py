@@ -43,6 +43,9 @@ SPECS: dict[str, tuple[GraspSpec, ...]] = {"mug": (Rim(), TopDown()), "cup": (Ri
 """How things are held that are not simply held from above, across their narrow side."""
 WIDEST = 0.078
 """Greatest extent of what goes between the fingers, m; open, they are 0.08 m apart."""
+EASY, TIGHT = 0.066, 100.0
+"""Extent (m) from which on a finger may come down on what shall be between the two, and what each
+metre more costs, in rad that the wrist turns."""
 TILTS = {1.45: 0.0, 1.6: 0.2, 1.75: 0.5, 1.25: 0.4, 1.05: 0.8, 0.85: 1.2, 0.65: 1.6}
 """How far the hand points down, rad, and what that costs, in rad that the wrist turns."""
 SIDEWAYS = {0.0: 0.0, 0.35: 0.6, -0.35: 0.6}
@@ -63,12 +66,21 @@ DEEP = 0.27
 """The same for a basin, m."""
 NEAR, OVER, LIFT = 0.06, 0.05, 0.04
 """Lengths of the last stretch towards an object, down to a rim, and of the first one with it, m."""
+OUT = (0.0, 0.2, 0.4, 0.7, 1.0)
+"""Where on its way out, as shares of it, a hand is asked whether it has room."""
+SLACK = 0.015
+"""How much higher (m) than it shall be the hand must have room: it swings when it is pulled out."""
+LIFTED = (1.0, 0.6, 0.3)
+"""Shares of that first stretch that are tried where there is a roof above."""
 STEEP = 0.70
 """Sine of the angle from which on a finger that comes along the hand clears the edge before it."""
 ALIKE = 0.02
 """Up to which `separation` (m) two holds are alike."""
 BEST, GRASPS = 10, 60
 """How many of the best grasps are tried, and about how many of all others."""
+BLOCKED, MISSED, LOST = 0.05, 0.02, 0.12
+"""How far the hand may stop from where it comes from and from where it shall close, and what it
+holds be from it, m."""
 LEVEL = 0.5
 """Sine of the greatest angle at which the fingers close: no finger gets under a thing."""
 WRIST = 2.2
@@ -125,26 +137,38 @@ def carry(
         aside = kitchen.axes(fixture)[:, 0]
         return _settings(shape, held, rotation, places, aside, brought(kitchen, fixture))
 
+    def freely(hands: Sequence[Pose], release: Array) -> bool:
+        """Whether the hand has room to go away from what it has set down."""
+        return reach.has_room([hands[-1].shifted(hands[-1].rotation @ release)])
+
     holds = _holds(kitchen, reach, "obj", shape, fixture, taken(kitchen, fixture))
-    way = _grip_for(kitchen, reach, "obj", holds, settings)
+    way = _grip_for(kitchen, reach, "obj", holds, settings, freely, lift)
     if way is None:
         log.debug("no way to hold obj")
         if nudges:
             yield from nudge(kitchen, reach, "obj", fixture)
         return False
-    hold = _held(kitchen, "obj", way.hands[-1]).in_hand.inverse()
-    if not (yield from pick(kitchen, "obj", way, lift)):
+    held = _held(kitchen, "obj", way.hands[-1])
+    hold = held.in_hand.inverse()
+    up = rise(reach, way.hands, held, lift) or min(LIFTED) * lift
+    if not (yield from pick(kitchen, "obj", way, up)):
         kitchen.slipped.append(hold)
         yield from fingers(kitchen, OPEN, 6)
         yield from retreat(kitchen, 0.10)
         return False
     held = _held(kitchen, "obj", kitchen.grip())
-    setting = reach.find(settings(held, kitchen.grip().rotation), held)
+    if np.linalg.norm(held.in_hand.position) > LOST:
+        log.debug("obj was lost on the way out")
+        kitchen.slipped.append(hold)
+        yield from fingers(kitchen, OPEN, 2)
+        return False
+    release = _release(way.hands)
+    every = list(settings(held, kitchen.grip().rotation))
+    setting = reach.find((one for one in every if freely(one, release)), held)
+    setting = setting or reach.find(every, held)
     if setting is None:
         log.debug("no way to set obj down")
         return False
-    near, hand = way.hands[-2], way.hands[-1]
-    release = hand.rotation.T @ (near.position - hand.position)
     return (yield from put(kitchen, setting, release))
 
 
@@ -154,18 +178,51 @@ def _grip_for(
     name: str,
     holds: Iterable[Sequence[Pose]],
     settings: Callable[[Held, Array], Iterable[Sequence[Pose]]],
+    freely: Callable[[Sequence[Pose], Array], bool],
+    lift: float,
 ) -> Way | None:
-    """The way to the first grasp with which a thing can be set down as well, or else to any."""
+    """The way to the first grasp that lets a thing out and be set down, or else to any."""
     some = None
     for hands in holds:
         way = reach.find([hands], tries=80)
         if way is None:
             continue
         held = _held(kitchen, name, hands[-1])
-        if reach.find(settings(held, hands[-1].rotation), held, tries=150) is not None:
+        release = _release(hands)
+        there = (one for one in settings(held, hands[-1].rotation) if freely(one, release))
+        if (
+            rise(reach, hands, held, lift) is not None
+            and reach.find(there, held, tries=150) is not None
+        ):
             return way
         some = some or way
     return some
+
+
+def _release(hands: Sequence[Pose]) -> Array:
+    """(3,) way back from where the fingers close to where they are clear, in the hand's frame."""
+    near, hand = hands[-2:]
+    return hand.rotation.T @ (near.position - hand.position)
+
+
+def rise(reach: Reach, hands: Sequence[Pose], held: Held, lift: float) -> float | None:
+    """How far (m) what is held can be lifted for the hand to have room on its way out with it.
+
+    Args:
+        reach: Knows where there is room.
+        hands: The way to the grasp: from where the hand comes, before the object, around it.
+        held: The object in that hand.
+        lift: How far it would be lifted where nothing is above, m.
+
+    Returns:
+        At most `lift`; None where there is no room even for the least of `LIFTED`.
+    """
+    entrance = hands[0].position - hands[1].position
+    for share in LIFTED:
+        up = hands[-1].shifted((share * lift + SLACK) * UP)
+        if reach.has_room([up.shifted(along * entrance) for along in OUT], held):
+            return share * lift
+    return None
 
 
 def pick(kitchen: Kitchen, name: str, way: Way, lift: float = LIFT) -> Skill:
@@ -177,9 +234,14 @@ def pick(kitchen: Kitchen, name: str, way: Way, lift: float = LIFT) -> Skill:
         way: To where the fingers close.
         lift: How far it is lifted before it is taken along, m.
     """
-    yield from travel(kitchen, way, OPEN)
+    if not (yield from travel(kitchen, way, OPEN)) and _is_missed(kitchen, way.hands[0], BLOCKED):
+        log.debug("something is in the way to %s", name)
+        return False
     for hand in way.hands[1:]:
         yield from move(kitchen, hand, OPEN, distance=0.006, speed=0.7, helped=False)
+    if _is_missed(kitchen, way.hands[-1], MISSED):
+        log.debug("a finger came down on %s", name)
+        return False
     before = kitchen.world.object_pose(name)[0][2]
     yield from grasp(kitchen)
     up = kitchen.grip().shifted(lift * UP)
@@ -187,7 +249,8 @@ def pick(kitchen: Kitchen, name: str, way: Way, lift: float = LIFT) -> Skill:
     if kitchen.world.object_pose(name)[0][2] < before + 0.25 * lift:
         log.debug("%s was not lifted", name)
         return False
-    return (yield from _leave(kitchen, way, CLOSE))
+    out = kitchen.grip().shifted(way.hands[0].position - way.hands[1].position)
+    return (yield from move(kitchen, out, CLOSE, distance=0.04, angle=0.3, helped=False))
 
 
 def put(kitchen: Kitchen, way: Way, release: Array) -> Skill:
@@ -204,14 +267,15 @@ def put(kitchen: Kitchen, way: Way, release: Array) -> Skill:
     yield from fingers(kitchen, OPEN, 8)
     clear = kitchen.grip().shifted(kitchen.grip().rotation @ release)
     yield from move(kitchen, clear, OPEN, distance=0.015, speed=0.5, angle=0.3)
-    yield from _leave(kitchen, way, OPEN)
+    # Not farther than where it came from: there may be a cabinet above.
+    out = Pose(way.hands[0].position, kitchen.grip().rotation)
+    yield from move(kitchen, out, OPEN, distance=0.04, angle=0.3, helped=False)
     return (yield from drive(kitchen, kitchen.behind(way.base, SHORT)))
 
 
-def _leave(kitchen: Kitchen, way: Way, gripper: float) -> Skill:
-    """Goes back to where the hand came from."""
-    out = kitchen.grip().shifted(way.hands[0].position - way.hands[1].position)
-    return (yield from move(kitchen, out, gripper, distance=0.04, angle=0.3, helped=False))
+def _is_missed(kitchen: Kitchen, hand: Pose, distance: float) -> bool:
+    """Whether the hand is farther than that (m) from where it should be."""
+    return bool(np.linalg.norm(kitchen.grip().position - hand.position) > distance)
 
 
 def _pose(kitchen: Kitchen, name: str) -> Pose:
@@ -252,11 +316,17 @@ def _holds(
         cost = TILTS[tilt] + SIDEWAYS[side] + abs(yaw)
         for spec in SPECS.get(category, (TopDown(),)):
             around = _rim_grips if isinstance(spec, Rim) else _grips
-            for near, hand in around(spec, shape, pose, middle):
+            for near, hand, width in around(spec, shape, pose, middle):
                 turned = angle_between(hand.rotation, middle)
+                tight = TIGHT * max(0.0, width - EASY)
                 if turned < WRIST and abs(hand.rotation[2, 0]) < LEVEL:
                     found += [
-                        (turned + cost + 30.0 * depth + rank, near, hand.back(depth), entrance)
+                        (
+                            turned + cost + tight + 30.0 * depth + rank,
+                            near,
+                            hand.back(depth),
+                            entrance,
+                        )
                         for depth in (DEPTHS if around is _grips else RIM_DEPTHS)
                         if depth == 0.0 or around is _rim_grips or _is_firm(pose, hand.back(depth))
                         for rank, entrance in enumerate(entrances)
@@ -289,8 +359,13 @@ def _has_slipped(kitchen: Kitchen, hand: Pose, pose: Pose) -> bool:
     return any(separation(here, hold) < ALIKE for hold in kitchen.slipped)
 
 
-def _grips(spec: GraspSpec, shape: Shape, pose: Pose, middle: Array) -> Iterator[tuple[Pose, Pose]]:
-    """Hands before and around an object; "above" is against the approach of a (3, 3) hand."""
+def _grips(
+    spec: GraspSpec, shape: Shape, pose: Pose, middle: Array
+) -> Iterator[tuple[Pose, Pose, float]]:
+    """Hands before and around an object, and what is between their fingers, m.
+
+    "Above" is against the approach of a (3, 3) hand.
+    """
     # z against the approach, x along the object: directions of closing come in steps from there.
     along = max(
         pose.rotation.T, key=lambda axis: float(np.linalg.norm(np.cross(axis, middle[:, 2])))
@@ -299,12 +374,12 @@ def _grips(spec: GraspSpec, shape: Shape, pose: Pose, middle: Array) -> Iterator
     found = grasps(spec, shape, frame.inverse() @ pose, WIDEST)
     for one in found[::2] if len(found) > 8 else found:
         hand = frame @ one.pose
-        yield hand.back(NEAR), hand
+        yield hand.back(NEAR), hand, one.width
 
 
 def _rim_grips(
     spec: GraspSpec, shape: Shape, pose: Pose, middle: Array
-) -> Iterator[tuple[Pose, Pose]]:
+) -> Iterator[tuple[Pose, Pose, float]]:
     """Hands over and on the rim of an upright object, leaning about the direction of closing."""
     for one in grasps(spec, shape, pose):
         turn = rotation_vector(middle @ one.pose.rotation.T)
@@ -312,9 +387,9 @@ def _rim_grips(
         lean = rotation_matrix(float(turn @ closing) * closing) @ one.pose.rotation
         if float(lean[:, 2] @ middle[:, 2]) > 0.6:
             hand = Pose(one.pose.position, lean)
-            yield hand.shifted(OVER * UP), hand
+            yield hand.shifted(OVER * UP), hand, one.width
             if -lean[2, 2] > STEEP:
-                yield hand.back(NEAR), hand  # over the edge that is nearer to the wrist
+                yield hand.back(NEAR), hand, one.width  # over the edge that is nearer to the wrist
 
 
 def _settings(
@@ -325,7 +400,11 @@ def _settings(
     aside: Array,
     entrances: Sequence[Array],
 ) -> Iterator[Sequence[Pose]]:
-    """Hands on the way to places, the preferred first; things may lean about (3,) `aside`."""
+    """Hands on the way to places, the preferred first; things may lean about (3,) `aside`.
+
+    What comes from the side comes over its place before it comes down, so that it does not push at
+    the rim of a dish; straight where there is no room for that.
+    """
     points = shape.points
     back = held.in_hand.inverse()
     for lean in LEANINGS:
@@ -333,4 +412,6 @@ def _settings(
         lowest = float((points @ leant.T)[:, 2].min())
         for drop, spot, entrance in product(DROPS, places, entrances):
             goal = Pose(spot + (drop - lowest) * UP, leant) @ back
+            if entrance[:2].any():
+                yield goal.shifted(entrance), goal.shifted(entrance[2] * UP), goal
             yield goal.shifted(entrance), goal

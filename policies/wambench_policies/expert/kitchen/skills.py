@@ -31,6 +31,8 @@ TORSO = (0.0, 0.33)
 FOOT = 0.70
 """Height of the arm's foot with the torso down, m."""
 STALL_STEPS = 14
+DRIVEN, MOVED = 8e-3, 3e-3
+"""What base and hand have to come nearer in that many steps, m: else something is in the way."""
 STEP = 0.035
 """How far ahead of the hand its goal is on a straight line, m."""
 
@@ -82,7 +84,7 @@ def drive(
         if away[0] < 0.012 and away[1] < 0.012 and away[2] < 0.02 and up < 0.02:
             return True
         left = float(away.sum() + up)
-        best, idle = (left, 0) if left < best - 2e-3 else (best, idle + 1)
+        best, idle = (left, 0) if left < best - DRIVEN else (best, idle + 1)
         if idle > STALL_STEPS:
             log.debug("drive stalled: base %s, torso %.3f away", away.round(3), up)
             return False
@@ -141,7 +143,7 @@ def move(
         apart = float(np.linalg.norm(here.position - goal.position))
         if apart < distance and angle_between(here.rotation, goal.rotation) < angle:
             return True
-        best, idle = (left, 0) if left < best - 1e-3 else (best, idle + 1)
+        best, idle = (left, 0) if left < best - MOVED else (best, idle + 1)
         if idle > STALL_STEPS:
             log.debug(
                 "move stalled: %s away, %.2f rad",
