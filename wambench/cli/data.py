@@ -216,20 +216,20 @@ def _task_table(summary: DataSummary) -> Table:
 def _action_table(actions: ActionStatistics) -> Table:
     from rich.table import Table
 
-    table = Table(title="Actions", title_justify="left")
-    rows: dict[str, Any] = {
+    columns: dict[str, Any] = {
         "least": actions.low,
         "mean": actions.mean,
         "std": actions.std,
         "greatest": actions.high,
     }
     if actions.noise_std is not None:
-        rows["std of noise"] = actions.noise_std
-    table.add_column("")
-    for name in actions.names:
+        columns["std of noise"] = actions.noise_std
+    # A row for each dimension: hands have 25 of them, which no terminal is wide enough for.
+    table = Table("", title="Actions", title_justify="left")
+    for name in columns:
         table.add_column(name, justify="right")
-    for name, values in rows.items():
-        table.add_row(name, *(f"{value:.3f}" for value in values))
+    for dimension, values in zip(actions.names, zip(*columns.values(), strict=True), strict=True):
+        table.add_row(dimension, *(f"{value:.3f}" for value in values))
     return table
 
 
