@@ -408,10 +408,14 @@ def _settings(
     points = shape.points
     back = held.in_hand.inverse()
     for lean in LEANINGS:
-        leant = rotation_matrix(lean * aside) @ rotation @ held.in_hand.rotation
-        lowest = float((points @ leant.T)[:, 2].min())
+        upright = rotation @ held.in_hand.rotation
+        leant = rotation_matrix(lean * aside) @ upright
+        edge = points[int(np.argmin((points @ leant.T)[:, 2]))]
+        lowest = float((leant @ edge)[2])
+        # It comes down on that edge, and falls back about it: with its middle over the place.
+        back_up = np.append(((upright - leant) @ edge)[:2], 0.0)
         for drop, spot, entrance in product(DROPS, places, entrances):
-            goal = Pose(spot + (drop - lowest) * UP, leant) @ back
+            goal = Pose(spot + back_up + (drop - lowest) * UP, leant) @ back
             if entrance[:2].any():
                 yield goal.shifted(entrance), goal.shifted(entrance[2] * UP), goal
             yield goal.shifted(entrance), goal
