@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 LIBERO = ("libero_object", "libero_spatial", "libero_goal", "libero_long")
 BFA = ("bfa_unseen_instances", "bfa_unseen_categories")
 SUITES = {"lawam": LIBERO, "flow_bc": LIBERO, "act": LIBERO, "vla": BFA}
-WORLDS = ("lac_wm", "eac_wm")
+WORLDS = ("lac_wm", "eac_wm", "eac_wm_s")
 CHUNKS = {"lawam": 16, "flow_bc": 16, "act": 16, "vla": 30}
 
 
@@ -91,7 +91,7 @@ def test_a_shipped_checkpoint_is_small_and_says_how_it_was_made(name: str) -> No
     folder = folder_of(name)
     assert sum(file.stat().st_size for file in folder.iterdir()) < 40e6
     card = (folder / "README.md").read_text()
-    method = {"encoder": "lawam", "eac_wm": "lac_wm"}.get(name, name)
+    method = {"encoder": "lawam", "eac_wm": "lac_wm", "eac_wm_s": "lac_wm"}.get(name, name)
     assert re.search(rf"wambench train {method} .*--stage", card)
     assert "half precision" in card
     assert not re.search(r"[ '=]/\w", card), "a path of the machine that trained it"
