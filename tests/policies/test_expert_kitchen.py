@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,14 +27,20 @@ QUICK = ("CoffeePressButton", "TurnOnStove", "PnPCounterToSink")
 """One short task of each family that the default run looks at."""
 
 
-def solves(name: str, init_state: int) -> bool:
-    """Whether the expert solves an episode."""
+def begun(name: str, init_state: int) -> Any:
+    """An environment at the start of an episode."""
     suite = registry.load_suite("robocasa24", "embedded")
     (task,) = (task for task in suite.tasks() if task.name == name)
     env = suite.make_env(task, Needs())
     env.reset(seed=100 + init_state, options={"init_state": init_state})
+    return env
+
+
+def solves(name: str, init_state: int) -> bool:
+    """Whether the expert solves an episode."""
+    env = begun(name, init_state)
     actions = MobileManipulator().begin(env)
-    solved = any(env.control_step(next(actions)) for _ in range(task.max_steps))
+    solved = any(env.control_step(next(actions)) for _ in range(env.task.max_steps))
     env.close()
     return solved
 
@@ -45,10 +52,7 @@ def test_solves_one_task_of_each_family(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def kitchen() -> Iterator[Kitchen]:
-    suite = registry.load_suite("robocasa24", "embedded")
-    (task,) = (task for task in suite.tasks() if task.name == "PnPCounterToSink")
-    env = suite.make_env(task, Needs())
-    env.reset(seed=100, options={"init_state": 0})
+    env = begun("PnPCounterToSink", 0)
     yield Kitchen(env.world)
     env.close()
 
@@ -113,10 +117,7 @@ def test_the_hand_alone_is_refused_in_the_counter_and_above_it_has_room(kitchen:
 
 
 def test_under_a_roof_things_are_lifted_less_or_not_at_all() -> None:
-    suite = registry.load_suite("robocasa24", "embedded")
-    (task,) = (task for task in suite.tasks() if task.name == "PnPMicrowaveToCounter")
-    env = suite.make_env(task, Needs())
-    env.reset(seed=100, options={"init_state": 0})
+    env = begun("PnPMicrowaveToCounter", 0)
     kitchen = Kitchen(env.world)
     microwave = kitchen.world.fixture("microwave")
     thing = Pose(*kitchen.world.object_pose("obj"))
@@ -160,10 +161,7 @@ def test_an_attempt_that_does_nothing_is_not_made_again(
 
 @pytest.mark.slow
 def test_a_nudge_makes_a_thing_in_the_microwave_lie_otherwise() -> None:
-    suite = registry.load_suite("robocasa24", "embedded")
-    (task,) = (task for task in suite.tasks() if task.name == "PnPMicrowaveToCounter")
-    env = suite.make_env(task, Needs())
-    env.reset(seed=102, options={"init_state": 2})
+    env = begun("PnPMicrowaveToCounter", 2)
     kitchen = Kitchen(env.world)
     before = Pose(*kitchen.world.object_pose("obj"))
     for action in nudge(kitchen, Reach(kitchen), "obj", kitchen.world.fixture("microwave")):
