@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from statistics import fmean
+from textwrap import wrap
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -111,8 +112,8 @@ def draw_rates(
         # Empty columns at the end, so that a suite is equally wide in every band.
         bands += _bands_of(chosen + [""] * (columns - len(chosen)), rows, reported, wide)
     legend = _legend(rows, bands, theme)
-    notes = _notes(rows)
     width = PAGE if wide else COLUMN
+    notes = _notes(rows, width - 2 * _EDGE)
     legend_columns = 3 if wide else 1
     legend_height = _LINE * 1.25 * -(-len(legend) // legend_columns) + _LINE * len(notes) + 0.1
     height = sum(band.height for band in bands) + legend_height
@@ -213,12 +214,14 @@ def _published_lines(reported: Sequence[PublishedRow]) -> list[_Line]:
     return lines
 
 
-def _notes(rows: Sequence[Row]) -> list[str]:
+def _notes(rows: Sequence[Row], width: float) -> list[str]:
+    """Lines of at most about that width, in."""
     several = [panel.short_title for panel in panels_of(rows) if panel.several_manifests]
     if not several:
         return []
     where = "" if len(several) == len(panels_of(rows)) else f" ({', '.join(several)})"
-    return [f"Rows with different manifests ran different episodes{where}."]
+    note = f"Rows with different manifests ran different episodes{where}."
+    return wrap(note, max(20, int(0.97 * len(note) * width / text_width(note))))
 
 
 # ---- drawing -------------------------------------------------------------------------------
