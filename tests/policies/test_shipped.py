@@ -91,7 +91,7 @@ def test_a_shipped_checkpoint_is_small_and_says_how_it_was_made(name: str) -> No
     folder = folder_of(name)
     assert sum(file.stat().st_size for file in folder.iterdir()) < 40e6
     card = (folder / "README.md").read_text()
-    method = {"encoder": "lawam", "eac_wm": "lac_wm", "eac_wm_s": "lac_wm"}.get(name, name)
+    method = "lac_wm" if name in WORLDS else {"encoder": "lawam"}.get(name, name)
     assert re.search(rf"wambench train {method} .*--stage", card)
     assert "half precision" in card
     assert not re.search(r"[ '=]/\w", card), "a path of the machine that trained it"
