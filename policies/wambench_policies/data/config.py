@@ -32,6 +32,8 @@ class SelectionConfig(Config):
         validation: Fraction of episodes held out for validation; at least one, unless it is 0.
         every: Rows from one window of a demonstration to the next, of recorded ones; 1 for all.
             Imagined demonstrations have a picture of their own in every fourth row alone.
+        hide: Dimensions of proprioception that are 0 whatever they are, by name or as `base_*`. A
+            policy that is told where in the world it stands learns by heart which kitchen it is in.
     """
 
     control_hz: tuple[float, ...] = ()
@@ -43,6 +45,7 @@ class SelectionConfig(Config):
     train_init: str | None = None
     validation: float = Field(0.05, ge=0, lt=1)
     every: int = Field(1, ge=1)
+    hide: tuple[str, ...] = ()
 
     @field_validator("control_hz")
     @classmethod

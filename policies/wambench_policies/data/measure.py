@@ -6,6 +6,7 @@ that is read.
 
 from __future__ import annotations
 
+import fnmatch
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,7 +69,8 @@ def measure(
         base: Normalisation whose embodiments are taken over where they occur.
 
     Raises:
-        DataError: The datasets have different actions or proprioception.
+        DataError: The datasets have different actions or proprioception, or what shall be hidden of
+            that is in none.
     """
     names: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
     actions: dict[str, list[NDArray[Any]]] = {}
@@ -97,6 +99,7 @@ def measure(
     if config.clip is None:  # clips have room for the widest of all
         _check_widths(actions, "actions")
         _check_widths(states, "proprioception")
+    _check_hidden(config.hide, [name for _, states_of in names.values() for name in states_of])
     known = {} if base is None else dict(base.embodiments)
     ids = KNOWN_EMBODIMENTS | {name: embodiment.id for name, embodiment in known.items()}
     embodiments = {}
@@ -115,7 +118,7 @@ def measure(
                 quantile=config.quantile,
                 bounds=limits.get(name),
             ),
-            state=StateNormaliser.fit(np.concatenate(states[name]), names[name][1]),
+            state=StateNormaliser.fit(np.concatenate(states[name]), names[name][1], config.hide),
             control_hz=trained_hz,
         )
     return Normalisation(
@@ -182,6 +185,15 @@ def _check_widths(values: Mapping[str, Sequence[NDArray[Any]]], what: str) -> No
         raise DataError(
             f"The datasets have {what} of different widths: {found}.", "Train on them separately."
         )
+
+
+def _check_hidden(patterns: Sequence[str], names: Sequence[str]) -> None:
+    for pattern in patterns:
+        if not fnmatch.filter(names, pattern):
+            raise DataError(
+                f"data.hide names {pattern}, and the proprioception of no dataset has it.",
+                f"It has: {', '.join(dict.fromkeys(names)) or 'no names'}.",
+            )
 
 
 def _check_base(base: Embodiment, mine: tuple[Any, Any], name: str) -> None:

@@ -16,6 +16,7 @@ Non-obvious behaviours
 from __future__ import annotations
 
 import difflib
+import fnmatch
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -166,28 +167,44 @@ class StateNormaliser(Config):
         names: One per dimension; empty where the data does not say.
         mean: (S,) mean.
         std: (S,) standard deviation; 1 where the dimension never changed.
+        hidden: Numbers of the dimensions that are 0 whatever they are: of no use, or worse, such as
+            where in the world the robot stands.
     """
 
     names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    hidden: tuple[int, ...] = ()
 
     @classmethod
-    def fit(cls, states: Floats, names: Sequence[str]) -> StateNormaliser:
-        """The normaliser of (N, S) states, N at least 1."""
+    def fit(cls, states: Floats, names: Sequence[str], hide: Sequence[str] = ()) -> StateNormaliser:
+        """The normaliser of (N, S) states, N at least 1.
+
+        Args:
+            states: As above.
+            names: One per dimension, or none.
+            hide: Names to hide, or patterns such as `base_*`.
+        """
         std = states.std(axis=0, dtype=np.float64)
         return cls(
             names=tuple(names),
             mean=tuple(states.mean(axis=0, dtype=np.float64).tolist()),
             std=tuple(np.where(std < _CONSTANT, 1.0, std).tolist()),
+            hidden=tuple(
+                number
+                for number, name in enumerate(names)
+                if any(fnmatch.fnmatchcase(name, pattern) for pattern in hide)
+            ),
         )
 
     def normalise(self, states: Floats) -> NDArray[np.float32]:
         """(..., S) standardised."""
-        return ((states - np.asarray(self.mean)) / np.asarray(self.std)).astype(np.float32)
+        standard = (states - np.asarray(self.mean)) / np.asarray(self.std)
+        standard[..., list(self.hidden)] = 0.0
+        return standard.astype(np.float32)
 
     def restore(self, normalised: Floats) -> NDArray[np.float32]:
-        """Inverse of `normalise`."""
+        """Inverse of `normalise`; hidden dimensions are their mean."""
         return (normalised * np.asarray(self.std) + np.asarray(self.mean)).astype(np.float32)
 
 

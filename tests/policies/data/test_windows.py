@@ -259,6 +259,23 @@ def test_statistics_are_those_of_the_training_split(tmp_path: Path) -> None:
     np.testing.assert_allclose(action.high, trained.max(0), atol=1e-6)
 
 
+def test_hidden_proprioception_is_zero_and_a_name_that_there_is_not_is_refused(
+    tmp_path: Path,
+) -> None:
+    write_demos(tmp_path / "d")
+    names = open_source(tmp_path / "d").demos[0].state_names
+    shown, hidden = (
+        data.train.batch(range(len(data.train)))["state"]
+        for config in (SMALL, SMALL.with_overrides({"hide": names[0]}))
+        for data in [TrainingData([tmp_path / "d"], config)]
+    )
+    assert shown[:, 0].any()
+    assert not hidden[:, 0].any()
+    assert torch.equal(shown[:, 1:], hidden[:, 1:])
+    with pytest.raises(DataError, match="no dataset has it"):
+        TrainingData([tmp_path / "d"], SMALL.with_overrides({"hide": "nothing_*"}))
+
+
 # ---- order -------------------------------------------------------------------------------------
 
 

@@ -127,6 +127,15 @@ def test_quantiles_leave_outliers_out() -> None:
     assert fitted.normalise(np.array([[1000.0]])).item() == 1
 
 
+def test_hidden_dimensions_are_zero_whatever_they_are() -> None:
+    states = np.arange(12.0).reshape(4, 3)
+    fitted = StateNormaliser.fit(states, ("base_x", "base_y", "grip"), ("base_*",))
+    assert not fitted.normalise(states)[:, :2].any()
+    assert fitted.normalise(states)[:, 2].std() == pytest.approx(1)
+    np.testing.assert_allclose(fitted.restore(fitted.normalise(states))[0], [4.5, 5.5, 2])
+    assert StateNormaliser.from_json(fitted.to_json()) == fitted
+
+
 @given(VALUES)
 def test_standardised_states_come_back_with_unit_variance(states: np.ndarray) -> None:
     fitted = StateNormaliser.fit(states, NAMES)
