@@ -270,6 +270,8 @@ def put(kitchen: Kitchen, way: Way, release: Array) -> Skill:
     # Not farther than where it came from: there may be a cabinet above.
     out = Pose(way.hands[0].position, kitchen.grip().rotation)
     yield from move(kitchen, out, OPEN, distance=0.04, angle=0.3, helped=False)
+    if (yield from move(kitchen, kitchen.tucked(), OPEN, distance=0.06, angle=0.4, helped=False)):
+        return True
     return (yield from drive(kitchen, kitchen.behind(way.base, SHORT)))
 
 

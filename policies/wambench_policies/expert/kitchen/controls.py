@@ -7,17 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from wambench_policies.expert.geometry import Array, Pose, rotation_matrix
-from wambench_policies.expert.kitchen.skills import (
-    Skill,
-    drive,
-    fingers,
-    follow,
-    grasp,
-    move,
-    stance,
-    tilt_for,
-    torso_for,
-)
+from wambench_policies.expert.kitchen.reaching import approach
+from wambench_policies.expert.kitchen.skills import Skill, fingers, follow, grasp, move, tilt_for
 from wambench_policies.expert.kitchen.view import CLOSE, OPEN, FixtureLike, Kitchen
 
 TIP = 0.010
@@ -32,7 +23,7 @@ TURNED = 0.75
 LYING, RAISED = 0.95, 0.75
 """Angle from which a knob's ridge is first pushed down at its lower end, and to which, rad: a push
 from the side would meet it lengthwise, and hardly turns it."""
-HEIGHT = 0.004
+HEIGHT = 0.012
 """Height of the fingertips above a knob's axis, m."""
 
 
@@ -44,9 +35,7 @@ def press(kitchen: Kitchen, fixture: FixtureLike, site: str, geom: str) -> Skill
     into = kitchen.axes(fixture)[:, 1]
     at = button - TIP * rotation[:, 2]
     before = Pose(at - 0.07 * into, rotation)
-    torso = torso_for(float(button[2]), tilt)
-    yield from drive(kitchen, stance(kitchen, before), torso, CLOSE)
-    yield from move(kitchen, before, CLOSE, distance=0.01)
+    yield from approach(kitchen, (before, Pose(at - 0.01 * into, rotation)), CLOSE)
     touched = yield from move(
         kitchen,
         Pose(at + 0.03 * into, rotation),
@@ -62,7 +51,7 @@ def press(kitchen: Kitchen, fixture: FixtureLike, site: str, geom: str) -> Skill
 def turn_on(kitchen: Kitchen, fixture: FixtureLike, knob: str) -> Skill:
     """Sweeps a knob's ridge aside with closed fingers from above."""
     hand = _over(kitchen, fixture, knob)
-    yield from _beside(kitchen, hand, 0.05)
+    yield from _beside(kitchen, hand, 0.05, knob)
 
     def turned() -> float:
         return abs(kitchen.world.joint(knob))
@@ -81,23 +70,27 @@ def turn_off(kitchen: Kitchen, fixture: FixtureLike, knob: str) -> Skill:
         return -abs(kitchen.world.joint(knob))
 
     if upright() < -LYING:
-        yield from _beside(kitchen, hand, -0.019 * side, over=True)
+        yield from _beside(kitchen, hand, -0.019 * side, knob, over=True)
         yield from _sweep(kitchen, hand(-0.019 * side, -0.03), upright, -RAISED)
         up = kitchen.grip().shifted(_up(0.10))
         yield from move(kitchen, up, CLOSE, distance=0.03)
-    yield from _beside(kitchen, hand, 0.055 * side)
+    yield from _beside(kitchen, hand, 0.055 * side, knob)
     done = yield from _sweep(kitchen, hand(0.008 * side, HEIGHT), upright, -0.15)
     yield from move(kitchen, kitchen.grip().shifted(_up(0.10)), CLOSE, distance=0.03)
     return done
 
 
 def _beside(
-    kitchen: Kitchen, hand: Callable[[float, float], Pose], right: float, over: bool = False
+    kitchen: Kitchen,
+    hand: Callable[[float, float], Pose],
+    right: float,
+    knob: str,
+    over: bool = False,
 ) -> Skill:
     """Brings the closed fingers beside a knob's ridge, or only above it."""
-    yield from drive(kitchen, stance(kitchen, hand(0.0, 0.0)), 0.0, CLOSE)
-    yield from move(kitchen, hand(right, 0.10), CLOSE, distance=0.012)
-    return (yield from move(kitchen, hand(right, 0.04 if over else HEIGHT), CLOSE, distance=0.008))
+    hands = hand(right, 0.10), hand(right, 0.04 if over else HEIGHT)
+    yield from approach(kitchen, hands, CLOSE, pushed=knob)
+    return (yield from move(kitchen, hands[1], CLOSE, distance=0.008))
 
 
 def _sweep(kitchen: Kitchen, goal: Pose, progress: Callable[[], float], to: float) -> Skill:
@@ -133,11 +126,12 @@ def lift_lever(kitchen: Kitchen, fixture: FixtureLike) -> Skill:
     rotation = kitchen.facing(fixture, DOWN)
     lever = kitchen.world.site("sink_lever")
     at = Pose(lever + _up(-0.004), rotation)
-    yield from _above(kitchen, at, OPEN)
+    yield from approach(kitchen, (at.shifted(_up(0.10)), at), OPEN, pushed="sink_handle")
     yield from move(kitchen, at, OPEN, distance=0.008, speed=0.6)
     yield from grasp(kitchen)
 
     def goal() -> Pose:
+        # Farther ahead the fingers slip: the lever gives way slowly.
         return at.shifted(kitchen.world.site("sink_lever") - lever + _up(0.02))
 
     done = yield from _until(kitchen, goal, "sink_handle", 1.0, 0.47)
@@ -153,7 +147,8 @@ def push_lever(kitchen: Kitchen, fixture: FixtureLike) -> Skill:
     def at(depth: float) -> Pose:
         return Pose(kitchen.world.site("sink_lever") + _up(TIP + 0.012 - depth), rotation)
 
-    yield from _above(kitchen, at(0.0), CLOSE)
+    hands = at(0.0).shifted(_up(0.10)), at(0.0), at(0.03)
+    yield from approach(kitchen, hands, CLOSE, pushed="sink_handle")
     done = yield from _until(kitchen, lambda: at(0.05), "sink_handle", -1.0, 0.10)
     yield from move(kitchen, kitchen.grip().shifted(_up(0.12)), CLOSE, distance=0.03)
     return done
@@ -174,18 +169,9 @@ def turn_spout(kitchen: Kitchen, fixture: FixtureLike, side: str) -> Skill:
 
     begin = at(-0.05)
     above = begin.shifted(_up(0.10))
-    yield from drive(kitchen, stance(kitchen, begin), torso_for(above.position[2], 1.2), CLOSE)
-    yield from move(kitchen, above, CLOSE, distance=0.02)
+    yield from approach(kitchen, (above, begin), CLOSE, pushed="sink_spout")
     yield from move(kitchen, begin, CLOSE, distance=0.015)
     return (yield from _until(kitchen, lambda: at(0.07), "sink_spout", sign, 0.75 * sign))
-
-
-def _above(kitchen: Kitchen, at: Pose, gripper: float) -> Skill:
-    """Goes to 10 cm above a pose."""
-    above = at.shifted(_up(0.10))
-    torso = torso_for(at.position[2], DOWN)
-    yield from drive(kitchen, stance(kitchen, above), torso, gripper)
-    return (yield from move(kitchen, above, gripper, distance=0.012))
 
 
 def _until(kitchen: Kitchen, goal: Callable[[], Pose], joint: str, sign: float, to: float) -> Skill:

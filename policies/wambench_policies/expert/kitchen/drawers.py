@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from wambench_policies.expert.geometry import Pose
-from wambench_policies.expert.kitchen.skills import Skill, drive_round, follow, move, stance
+from wambench_policies.expert.kitchen.reaching import approach
+from wambench_policies.expert.kitchen.skills import Skill, follow, move
 from wambench_policies.expert.kitchen.view import CLOSE, FixtureLike, Kitchen
 
 HOOK = 1.2
@@ -27,17 +28,20 @@ def open_drawer(kitchen: Kitchen, fixture: FixtureLike) -> Skill:
         tip = kitchen.world.site(f"{fixture.name}_handle") + ahead * into
         return Pose(tip + np.array([0.0, 0.0, above]) - TIP * rotation[:, 2], rotation)
 
-    high = hand(-0.03, 0.14)
-    yield from drive_round(kitchen, stance(kitchen, high), 0.0, CLOSE)
-    yield from move(kitchen, high, CLOSE, distance=0.015)
-    yield from move(kitchen, hand(0.014, 0.035), CLOSE, distance=0.006, speed=0.7)
-    yield from move(kitchen, hand(0.018, -0.012), CLOSE, distance=0.006, speed=0.5)
+    high, hook = hand(-0.03, 0.14), hand(0.018, -0.012)
+    pulled = hook.shifted(-out * into)
+    box = f"{fixture.name}_box"
+    away = not (yield from approach(kitchen, (high, hook, pulled), CLOSE, pushed=box))
+    yield from move(kitchen, hand(0.014, 0.035), CLOSE, distance=0.006, speed=0.7, helped=away)
+    yield from move(kitchen, hand(0.018, -0.012), CLOSE, distance=0.006, speed=0.5, helped=away)
 
     def travel() -> float:
         return -kitchen.world.joint(joint)
 
-    opened = yield from follow(kitchen, lambda: hand(-0.06, -0.014), travel, lambda: travel() > out)
-    yield from move(kitchen, hand(0.012, 0.10), CLOSE, distance=0.03)
+    opened = yield from follow(
+        kitchen, lambda: hand(-0.06, -0.014), travel, lambda: travel() > out, helped=away
+    )
+    yield from move(kitchen, hand(0.012, 0.10), CLOSE, distance=0.03, helped=away)
     return opened
 
 
@@ -51,13 +55,13 @@ def close_drawer(kitchen: Kitchen, fixture: FixtureLike) -> Skill:
         tip = kitchen.world.site(f"{fixture.name}_handle") + ahead * into
         return Pose(tip + np.array([0.0, 0.0, above - 0.02]) - TIP * rotation[:, 2], rotation)
 
-    before = hand(-0.10)
-    yield from drive_round(kitchen, stance(kitchen, before), 0.0, CLOSE)
-    yield from move(kitchen, before, CLOSE, distance=0.02)
-
     def travel() -> float:
         return kitchen.world.joint(joint)
 
-    shut = yield from follow(kitchen, lambda: hand(0.06), travel, lambda: travel() > -0.004)
-    yield from move(kitchen, hand(-0.12), CLOSE, distance=0.03)
+    hands = hand(-0.10), hand(-travel())
+    away = not (yield from approach(kitchen, hands, CLOSE, pushed=f"{fixture.name}_box"))
+    shut = yield from follow(
+        kitchen, lambda: hand(0.06), travel, lambda: travel() > -0.004, helped=away
+    )
+    yield from move(kitchen, hand(-0.12), CLOSE, distance=0.03, helped=away)
     return shut

@@ -14,6 +14,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
+from typing import Literal
 
 import mujoco
 import numpy as np
@@ -25,6 +27,7 @@ from wambench_policies.expert.kitchen.skills import (
     AHEAD,
     TORSO,
     Skill,
+    beside,
     drive,
     drive_round,
     move,
@@ -32,6 +35,7 @@ from wambench_policies.expert.kitchen.skills import (
     torso_for,
 )
 from wambench_policies.expert.kitchen.view import Kitchen
+from wambench_policies.expert.motion import interpolate
 
 PENETRATION = 1e-3
 """Overlap in m from which a contact counts."""
@@ -44,8 +48,12 @@ SWING = 1.3
 PASSING, BACK, LOW = 0.25, 0.35, 1.18
 """From which distance on the robot draws back and lowers its hand before it drives along the
 counter, how far, and to which height, m: open doors stand in the way."""
+STILL = 0.02
+"""Distance from its place up to which the base stays where it is, m."""
 OPENING = 0.08
 """Distance between the open fingers, m."""
+LINE = (0.0, 0.2, 0.4, 0.6, 0.8)
+"""Where on a straight line, as shares of it, a hand is asked whether it has room."""
 SHORT = 0.20
 """How far behind its place the base stops for the arm to take its posture, m."""
 INSERT = 0.36
@@ -90,11 +98,14 @@ class Way:
         base: (3,) where the base stands, m and rad.
         torso: Height of the torso, m.
         hands: World poses of the grip site, one after the other.
+        entry: How the hand comes to the first of them: `straight` from where it is, `tucked` with
+            the arm drawn in before, or `behind`, in its posture before the base is there.
     """
 
     base: Array
     torso: float
     hands: tuple[Pose, ...]
+    entry: Literal["straight", "tucked", "behind"] = "behind"
 
 
 class Reach:
@@ -141,7 +152,8 @@ class Reach:
             candidates: Hands to go through one after the other, the preferred candidate first.
             held: What is between the fingers.
             pushed: Body that gives way, and may be touched.
-            asides: Distances of the last hand to the left of the arm's foot to try, m.
+            asides: Distances of the last hand to the left of the arm's foot to try, m; the base
+                stays where it is only if they are not given.
             tries: Postures after which the search ends.
         """
         yielding = self._floor
@@ -155,31 +167,56 @@ class Reach:
             for hands in fitting if few else again:
                 if few:
                     again.append(hands)
-                for base, torso in self._stances(hands[-1], few, asides):
+                for near, base, torso in self._stances(hands[-1], few, asides):
                     if not self.is_long_enough(hands, base, torso) or not self._stands(base):
                         continue
                     tries -= 1
                     if tries < 0:
                         return None
-                    if self._passes(hands, base, torso, held, yielding):
-                        return Way(base, torso, tuple(hands))
+                    if not self._passes(hands, base, torso, held, yielding):
+                        continue
+                    entry = self._entry(hands[0], base, torso, held, yielding)
+                    if entry != "behind" or not near:
+                        return Way(base, torso, tuple(hands), entry)
         return None
+
+    def _entry(
+        self,
+        first: Pose,
+        base: Array,
+        torso: float,
+        held: Held | None,
+        yielding: NDArray[np.bool_],
+    ) -> Literal["straight", "tucked", "behind"]:
+        """How the hand gets to the first one of a way with room all along."""
+        kitchen = self.kitchen
+        moved = np.append((base - kitchen.base())[:2], torso - kitchen.torso())
+        line = [interpolate(kitchen.grip().shifted(moved), first, share) for share in LINE]
+        still = np.linalg.norm(moved[:2]) < STILL
+        if still and self.has_room([kitchen.grip(), *line], held, yielding):
+            return "straight"
+        line = [interpolate(kitchen.tucked().shifted(moved), first, share) for share in LINE]
+        return "tucked" if self.has_room(line, held, yielding) else "behind"
 
     def _stances(
         self, hand: Pose, few: bool, asides: Sequence[float]
     ) -> Iterator[tuple[Array, float]]:
         """Places of the base and heights of the torso for a hand: the comfortable ones, or others.
 
-        Those with the first distance aside and the usual torso are the comfortable ones.
+        Comfortable is where the base stands or almost, with any torso; and with the usual torso the
+        first distance aside.
         """
-        tilt = float(np.arcsin(np.clip(-hand.rotation[2, 2], -1.0, 1.0)))
-        comfortable = torso_for(float(hand.position[2]), tilt)
+        comfortable = torso_for(float(hand.position[2]), tilt_of(hand))
         lifted = {float(np.clip(comfortable + lift, *TORSO)) for lift in LIFTS}
+        if few and asides is ASIDES:
+            here, now = self.kitchen.base(), self.kitchen.torso()
+            torsos = now, *sorted(lifted, key=lambda height: abs(height - now))
+            yield from product((True,), (here, beside(self.kitchen, hand)), torsos)
         for torso in sorted(lifted, key=lambda height: abs(height - comfortable)):
             for aside in asides:
                 if (aside == asides[0] and torso == comfortable) == few:
                     for ahead in AHEADS:
-                        yield stance(self.kitchen, hand, ahead, aside), torso
+                        yield False, stance(self.kitchen, hand, ahead, aside), torso
 
     def _passes(
         self,
@@ -309,19 +346,64 @@ class Reach:
         mujoco.mj_kinematics(model, data)
 
 
+def approach(kitchen: Kitchen, hands: Sequence[Pose], gripper: float, *, pushed: str = "") -> Skill:
+    """Goes to the first of some hands, from where the arm gets to all of them.
+
+    Where no way to them all is known, it goes to the usual stance for the first.
+
+    Args:
+        kitchen: The kitchen.
+        hands: World poses of the grip site, one after the other.
+        gripper: Command of the gripper meanwhile.
+        pushed: Body that gives way, and may be touched.
+
+    Returns:
+        Whether the base may stay where it is then.
+    """
+    way = Reach(kitchen).find([hands], pushed=pushed)
+    if way is not None:
+        return (yield from travel(kitchen, way, gripper))
+    first = hands[0]
+    torso = torso_for(float(first.position[2]), tilt_of(first))
+    yield from travel(kitchen, Way(stance(kitchen, first), torso, tuple(hands)), gripper)
+    return False
+
+
+def tilt_of(hand: Pose) -> float:
+    """How far a hand points down, rad."""
+    return float(np.arcsin(np.clip(-hand.rotation[2, 2], -1.0, 1.0)))
+
+
 def travel(kitchen: Kitchen, way: Way, gripper: float) -> Skill:
-    """Goes to the first hand of a way: round what stands out, the arm taking its posture early."""
-    first, short = way.hands[0], kitchen.behind(way.base, SHORT)
-    if np.linalg.norm(kitchen.base()[:2] - short[:2]) > PASSING:
+    """Goes to the first hand of a way, standing still where the base is there already."""
+    first = way.hands[0]
+    if way.entry == "straight":
+        yield from drive(kitchen, kitchen.base(), way.torso, gripper)
+    elif np.linalg.norm((way.base - kitchen.base())[:2]) > PASSING:
         yield from drive(kitchen, kitchen.behind(kitchen.base(), BACK), 0.0, gripper)
         low = kitchen.tucked()
         low.position[2] = LOW
         yield from move(kitchen, low, gripper, distance=0.04, angle=0.4, helped=False)
-    yield from drive_round(kitchen, short, way.torso, gripper)
-    before = first.shifted(np.append((short - way.base)[:2], 0.0))
+    else:
+        yield from _tuck(kitchen, gripper)
+    if way.entry == "tucked":
+        yield from drive_round(kitchen, way.base, way.torso, gripper)
+    if way.entry != "behind" and (
+        yield from move(kitchen, first, gripper, distance=0.015, helped=False)
+    ):
+        return True
+    behind = kitchen.behind(way.base, SHORT)
+    yield from drive_round(kitchen, behind, way.torso, gripper)
+    before = first.shifted(np.append((behind - way.base)[:2], 0.0))
     if not (yield from move(kitchen, before, gripper, distance=0.04, angle=0.3, helped=False)):
         # A straight line led to a joint's limit: begin again from a posture that is far from all.
-        yield from move(kitchen, kitchen.tucked(), gripper, distance=0.06, angle=0.4, helped=False)
+        yield from _tuck(kitchen, gripper)
         yield from move(kitchen, before, gripper, distance=0.04, angle=0.3, helped=False)
     yield from drive(kitchen, way.base, way.torso, gripper)
     return (yield from move(kitchen, first, gripper, distance=0.015, helped=False))
+
+
+def _tuck(kitchen: Kitchen, gripper: float) -> Skill:
+    """Draws the hand in to where it was at the start."""
+    goal = kitchen.tucked()
+    return (yield from move(kitchen, goal, gripper, distance=0.06, angle=0.4, helped=False))

@@ -18,9 +18,9 @@ log = logging.getLogger(__name__)
 
 Skill = Generator[Array, None, bool]
 
-NEAR, FAR, ASIDE = 0.47, 0.70, 0.16
-"""Where the hand is best in the frame of the arm's foot: forward from, to, and to either side, m.
-Outside, the base drives."""
+NEAR, FAR, ASIDE = 0.42, 0.75, 0.60
+"""Where the hand has to be in the frame of the arm's foot: forward from, to, and to either side, m.
+Outside, the base drives along."""
 AHEAD = 0.60
 """The same for where the hand is to go next, m."""
 COMFORT = ((0.3, 0.80), (0.6, 0.72), (0.9, 0.60), (1.2, 0.45), (1.571, 0.32))
@@ -91,19 +91,18 @@ def drive(
         yield kitchen.action(None, gripper, base, torso)
 
 
-def assisting(kitchen: Kitchen, hand: Pose) -> Array | None:
-    """(3,) base position that brings a hand pose into comfortable reach, or None where it is."""
+def beside(kitchen: Kitchen, hand: Pose) -> Array:
+    """(3,) base nearest to where it stands from which a hand pose is in comfortable reach."""
     yaw = kitchen.base()[2]
     forward = np.array([np.cos(yaw), np.sin(yaw)])
     left = np.array([-forward[1], forward[0]])
     away = hand.position[:2] - kitchen.mount().position[:2]
     x, y = float(away @ forward), float(away @ left)
     dx, dy = x - np.clip(x, NEAR, FAR), y - np.clip(y, -ASIDE, ASIDE)
-    if abs(dx) < 0.01 and abs(dy) < 0.01:
-        return None
     here = kitchen.base()
-    goal = np.append(here[:2] + dx * forward + dy * left, kitchen.start[2])
-    return capped(kitchen, goal)
+    if abs(dx) < 0.01 and abs(dy) < 0.01:
+        return here
+    return capped(kitchen, np.append(here[:2] + dx * forward + dy * left, kitchen.start[2]))
 
 
 def move(
@@ -154,7 +153,7 @@ def move(
         while share < 1.0 and separation(here, interpolate(start, goal, share)) < STEP:
             share = min(1.0, share + 0.2 * STEP / max(length, 1e-3))
         target = interpolate(start, goal, share)
-        base = assisting(kitchen, goal) if helped else None
+        base = beside(kitchen, goal) if helped else None
         yield kitchen.action(target, gripper, base, speed=speed)
 
 
@@ -189,7 +188,7 @@ def follow(
             log.debug("follow stalled at %.3f", now)
             return False
         target = goal()
-        base = assisting(kitchen, target) if helped else None
+        base = beside(kitchen, target) if helped else None
         yield kitchen.action(target, gripper, base, speed=speed)
     return True
 
