@@ -35,16 +35,18 @@ def press(kitchen: Kitchen, fixture: FixtureLike, site: str, geom: str) -> Skill
     into = kitchen.axes(fixture)[:, 1]
     at = button - TIP * rotation[:, 2]
     before = Pose(at - 0.07 * into, rotation)
-    yield from approach(kitchen, (before, Pose(at - 0.01 * into, rotation)), CLOSE)
+    hands = before, Pose(at - 0.01 * into, rotation)
+    away = not (yield from approach(kitchen, hands, CLOSE))
     touched = yield from move(
         kitchen,
         Pose(at + 0.03 * into, rotation),
         CLOSE,
         speed=0.5,
         until=lambda: kitchen.world.gripper_touches(geom),
+        helped=away,
     )
-    away = Pose(at - 0.20 * into, rotation)
-    yield from move(kitchen, away, CLOSE, distance=0.03, angle=0.5)
+    back = Pose(at - 0.20 * into, rotation)
+    yield from move(kitchen, back, CLOSE, distance=0.03, angle=0.5, helped=away)
     return touched
 
 
@@ -89,8 +91,8 @@ def _beside(
 ) -> Skill:
     """Brings the closed fingers beside a knob's ridge, or only above it."""
     hands = hand(right, 0.10), hand(right, 0.04 if over else HEIGHT)
-    yield from approach(kitchen, hands, CLOSE, pushed=knob)
-    return (yield from move(kitchen, hands[1], CLOSE, distance=0.008))
+    away = not (yield from approach(kitchen, hands, CLOSE, pushed=knob))
+    return (yield from move(kitchen, hands[1], CLOSE, distance=0.008, helped=away))
 
 
 def _sweep(kitchen: Kitchen, goal: Pose, progress: Callable[[], float], to: float) -> Skill:

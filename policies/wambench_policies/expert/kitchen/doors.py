@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
 from wambench_policies.expert.geometry import Array, Pose, rotation_matrix
 from wambench_policies.expert.kitchen.reaching import Reach, travel
 from wambench_policies.expert.kitchen.skills import (
+    NARROW,
     Skill,
     fingers,
     follow,
@@ -37,6 +39,10 @@ YAW = 0.8
 """How far the hand points aside when it pushes a door from inside, rad."""
 OFF = 0.20
 """How far outside of a door the hand begins to push it shut, m."""
+BEFORE = (0.34, 0.20, 0.10)
+"""From how far in front of that it comes, m; less in corners."""
+END_OFF = 0.03
+"""How far outside of it the hand is when it is shut, m."""
 LEANINGS = (0.0, 0.2, 0.4, 0.6, 0.8)
 """How much further down than it must the hand may point, rad."""
 DEPTH = 0.20
@@ -151,7 +157,7 @@ def _pull(kitchen: Kitchen, door: Door) -> Skill:
     def goal() -> Pose:
         return door.swung(door.angle() - start + 0.15, held, 0.7)
 
-    pulled = yield from follow(kitchen, goal, door.angle, lambda: door.angle() > GAP)
+    pulled = yield from follow(kitchen, goal, door.angle, lambda: door.angle() > GAP, room=NARROW)
     yield from fingers(kitchen, OPEN, 6)
     yield from retreat(kitchen, 0.10)
     return pulled
@@ -199,25 +205,29 @@ def _push_open(kitchen: Kitchen, door: Door) -> Skill:
 def _push_shut(kitchen: Kitchen, door: Door) -> Skill:
     """Pushes the door from outside."""
     z = float(kitchen.world.site(door.handle)[2]) - 0.06
-    before = -0.34 * kitchen.axes(door.fixture)[:, 1]
+    out = -kitchen.axes(door.fixture)[:, 1]
 
     def place(angle: float, off: float, radius: float) -> Array:
         c, s = math.cos(angle), math.sin(angle)
         return door.at(radius * c - off * s, radius * s + off * c, z)
 
-    hands = [
-        Pose(place(door.angle(), OFF, share * door.width), kitchen.facing(door.fixture, tilt))
-        for share in (0.72, 0.9, 0.55)
-        for tilt in (tilt_for(z) + more for more in LEANINGS)
-    ]
-    way = Reach(kitchen).find([(hand.shifted(before), hand) for hand in hands])
+    ways = []
+    for before in BEFORE:
+        for share, more in product((0.72, 0.9, 0.55), LEANINGS):
+            rotation = kitchen.facing(door.fixture, tilt_for(z) + more)
+            begin = Pose(place(door.angle(), OFF, share * door.width), rotation)
+            end = Pose(place(0.0, END_OFF, share * door.width), rotation)
+            half = begin.shifted(0.5 * before * out)
+            ways.append((begin.shifted(before * out), half, begin, end))
+    # Better to where the hand ends as well: a stretched arm is hard to draw back.
+    way = Reach(kitchen).find([*ways, *(hands[:-1] for hands in ways)])
     if way is None:
         return False
-    begin = way.hands[-1]
+    begin = way.hands[2]
     away = float(np.linalg.norm((begin.position - door.hinge())[:2]))
     radius = math.sqrt(away**2 - OFF**2)
     yield from travel(kitchen, way, CLOSE)
-    yield from move(kitchen, begin, CLOSE, distance=0.03, angle=0.2)
+    yield from move(kitchen, begin, CLOSE, distance=0.03, angle=0.2, helped=False)
 
     def goal() -> Pose:
         return Pose(place(max(0.0, door.angle() - 0.12), 0.0, radius), begin.rotation)

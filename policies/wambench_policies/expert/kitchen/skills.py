@@ -18,9 +18,9 @@ log = logging.getLogger(__name__)
 
 Skill = Generator[Array, None, bool]
 
-NEAR, FAR, ASIDE = 0.42, 0.75, 0.60
+WIDE, NARROW = (0.42, 0.75, 0.30), (0.47, 0.70, 0.16)
 """Where the hand has to be in the frame of the arm's foot: forward from, to, and to either side, m.
-Outside, the base drives along."""
+Outside, the base drives along. The narrow one is for hands that turn as they move."""
 AHEAD = 0.60
 """The same for where the hand is to go next, m."""
 COMFORT = ((0.3, 0.80), (0.6, 0.72), (0.9, 0.60), (1.2, 0.45), (1.571, 0.32))
@@ -91,14 +91,15 @@ def drive(
         yield kitchen.action(None, gripper, base, torso)
 
 
-def beside(kitchen: Kitchen, hand: Pose) -> Array:
-    """(3,) base nearest to where it stands from which a hand pose is in comfortable reach."""
+def beside(kitchen: Kitchen, hand: Pose, room: tuple[float, float, float] = WIDE) -> Array:
+    """(3,) base nearest to where it stands from which a hand pose is in some room before it."""
+    near, far, aside = room
     yaw = kitchen.base()[2]
     forward = np.array([np.cos(yaw), np.sin(yaw)])
     left = np.array([-forward[1], forward[0]])
     away = hand.position[:2] - kitchen.mount().position[:2]
     x, y = float(away @ forward), float(away @ left)
-    dx, dy = x - np.clip(x, NEAR, FAR), y - np.clip(y, -ASIDE, ASIDE)
+    dx, dy = x - np.clip(x, near, far), y - np.clip(y, -aside, aside)
     here = kitchen.base()
     if abs(dx) < 0.01 and abs(dy) < 0.01:
         return here
@@ -166,6 +167,7 @@ def follow(
     *,
     speed: float = 1.0,
     helped: bool = True,
+    room: tuple[float, float, float] = WIDE,
     patience: int = 25,
 ) -> Skill:
     """Moves the hand towards a goal that moves, until something has happened.
@@ -178,6 +180,7 @@ def follow(
         gripper: Command of the gripper meanwhile.
         speed: Upper bound of the arm's action.
         helped: Whether the base may move.
+        room: Where the hand has to be for it not to move; see `WIDE`.
         patience: Control steps without progress after which it is given up.
     """
     best, idle = -np.inf, 0
@@ -188,7 +191,7 @@ def follow(
             log.debug("follow stalled at %.3f", now)
             return False
         target = goal()
-        base = beside(kitchen, target) if helped else None
+        base = beside(kitchen, target, room) if helped else None
         yield kitchen.action(target, gripper, base, speed=speed)
     return True
 
