@@ -77,6 +77,36 @@ def test_a_way_to_a_free_place_puts_the_hand_in_reach_with_the_base_off_the_coun
     assert front < -0.15
 
 
+def test_the_base_stays_for_a_hand_that_is_in_reach_and_goes_no_farther_than_it_must(
+    kitchen: Kitchen,
+) -> None:
+    here, mount = kitchen.base(), kitchen.mount()
+    near = Pose(mount.apply(np.array([[0.5, 0.1, 0.5]]))[0], kitchen.grip().rotation)
+    way = Reach(kitchen).find([[near]])
+    assert way is not None
+    assert np.array_equal(way.base, here)
+    assert way.entry == "straight"
+    back = Pose(mount.apply(np.array([[0.1, 0.0, 0.35]]))[0], kitchen.grip().rotation)
+    way = Reach(kitchen).find([[back]])
+    assert way is not None
+    assert 0.1 < float(np.linalg.norm((way.base - here)[:2])) < 0.4
+    assert way.entry != "straight"
+
+
+@pytest.mark.parametrize("name", ["OpenDrawer", "TurnSinkSpout"])
+def test_nothing_is_driven_for_what_is_in_reach(name: str) -> None:
+    env = begun(name, 0)
+    actions = MobileManipulator().begin(env)
+    for _ in range(env.task.max_steps):
+        action = next(actions)
+        assert not action[7:10].any()
+        if env.control_step(action):
+            break
+    else:
+        pytest.fail("it was not solved")
+    env.close()
+
+
 def test_there_is_no_way_into_the_counter_and_the_next_candidate_is_taken(
     kitchen: Kitchen,
 ) -> None:
