@@ -169,12 +169,15 @@ class StateNormaliser(Config):
         std: (S,) standard deviation; 1 where the dimension never changed.
         hidden: Numbers of the dimensions that are 0 whatever they are: of no use, or worse, such as
             where in the world the robot stands.
+        quaternions: First dimension of each quaternion, and the one on whose side it is put; see
+            `aligned`.
     """
 
     names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     hidden: tuple[int, ...] = ()
+    quaternions: tuple[tuple[int, tuple[float, float, float, float]], ...] = ()
 
     @classmethod
     def fit(cls, states: Floats, names: Sequence[str], hide: Sequence[str] = ()) -> StateNormaliser:
@@ -185,11 +188,18 @@ class StateNormaliser(Config):
             names: One per dimension, or none.
             hide: Names to hide, or patterns such as `base_*`.
         """
+        quaternions = tuple(
+            (first, _middle(states[:, first : first + 4]))
+            for first in range(len(names) - 3)
+            if _is_quaternion(names[first : first + 4])
+        )
+        states = aligned(states, quaternions)
         std = states.std(axis=0, dtype=np.float64)
         return cls(
             names=tuple(names),
             mean=tuple(states.mean(axis=0, dtype=np.float64).tolist()),
             std=tuple(np.where(std < _CONSTANT, 1.0, std).tolist()),
+            quaternions=quaternions,
             hidden=tuple(
                 number
                 for number, name in enumerate(names)
@@ -199,13 +209,44 @@ class StateNormaliser(Config):
 
     def normalise(self, states: Floats) -> NDArray[np.float32]:
         """(..., S) standardised."""
+        states = aligned(states, self.quaternions)
         standard = (states - np.asarray(self.mean)) / np.asarray(self.std)
         standard[..., list(self.hidden)] = 0.0
         return standard.astype(np.float32)
 
     def restore(self, normalised: Floats) -> NDArray[np.float32]:
-        """Inverse of `normalise`; hidden dimensions are their mean."""
+        """Inverse of `normalise`, but for quaternions' signs; hidden dimensions are their mean."""
         return (normalised * np.asarray(self.std) + np.asarray(self.mean)).astype(np.float32)
+
+
+def aligned(
+    states: Floats, quaternions: Sequence[tuple[int, tuple[float, float, float, float]]]
+) -> Floats:
+    """(..., S) states with each quaternion q as q or -q, whichever is nearer to a given one.
+
+    Both are the same rotation. Simulators give the one whose w is not negative, and for a hand that
+    points down w is about 0: from step to step all four numbers change their signs, and a network
+    cannot tell how the hand is turned.
+    """
+    states = np.array(states)
+    for first, middle in quaternions:
+        part = states[..., first : first + 4]
+        part[(part @ np.asarray(middle)) < 0] *= -1
+    return states
+
+
+def _middle(quaternions: Floats) -> tuple[float, float, float, float]:
+    """The (4,) mean of (N, 4) rotations, whatever their signs, with its largest number positive."""
+    _, vectors = np.linalg.eigh(quaternions.T.astype(np.float64) @ quaternions)
+    middle = vectors[:, -1]
+    x, y, z, w = (middle * np.sign(middle[np.abs(middle).argmax()])).tolist()
+    return x, y, z, w
+
+
+def _is_quaternion(names: Sequence[str]) -> bool:
+    """Whether these are `..._quat_x`, `_y`, `_z` and `_w` of one rotation."""
+    stem = names[0].removesuffix("x")
+    return stem.endswith("quat_") and list(names) == [stem + axis for axis in "xyzw"]
 
 
 class Embodiment(Config):

@@ -136,6 +136,22 @@ def test_hidden_dimensions_are_zero_whatever_they_are() -> None:
     assert StateNormaliser.from_json(fitted.to_json()) == fitted
 
 
+def test_a_rotation_is_the_same_whichever_sign_its_quaternion_has() -> None:
+    rng = np.random.default_rng(0)
+    turned = np.array([1.0, 0.0, 0.2, 0.0]) + 0.2 * rng.normal(size=(50, 4))  # w is about 0
+    turned /= np.linalg.norm(turned, axis=1, keepdims=True)
+    signs = np.where(turned[:, 3:] < 0, -1.0, 1.0)  # as simulators give them
+    states = np.concatenate([rng.normal(size=(50, 1)), signs * turned], 1)
+    names = ("z", "eef_quat_x", "eef_quat_y", "eef_quat_z", "eef_quat_w")
+    fitted = StateNormaliser.fit(states, names)
+    flipped = states * np.array([1.0, -1.0, -1.0, -1.0, -1.0])
+    np.testing.assert_allclose(fitted.normalise(states), fitted.normalise(flipped), atol=1e-6)
+    np.testing.assert_allclose(fitted.normalise(states)[0], fitted.normalise(states[0]), atol=1e-6)
+    assert max(fitted.std[1:]) < 0.3 < states[:, 1].std()
+    assert StateNormaliser.from_json(fitted.to_json()) == fitted
+    assert not StateNormaliser.fit(states, ("a", "b", "c", "d", "e")).quaternions
+
+
 @given(VALUES)
 def test_standardised_states_come_back_with_unit_variance(states: np.ndarray) -> None:
     fitted = StateNormaliser.fit(states, NAMES)
