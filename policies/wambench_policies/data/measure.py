@@ -189,7 +189,7 @@ def _check_widths(values: Mapping[str, Sequence[NDArray[Any]]], what: str) -> No
 
 def _check_hidden(patterns: Sequence[str], names: Sequence[str]) -> None:
     for pattern in patterns:
-        if not fnmatch.filter(names, pattern):
+        if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
             raise DataError(
                 f"data.hide names {pattern}, and the proprioception of no dataset has it.",
                 f"It has: {', '.join(dict.fromkeys(names)) or 'no names'}.",

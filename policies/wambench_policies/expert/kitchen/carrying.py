@@ -32,6 +32,7 @@ from wambench_policies.expert.kitchen.skills import (
     grasp,
     move,
     retreat,
+    tuck,
 )
 from wambench_policies.expert.kitchen.view import CLOSE, OPEN, FixtureLike, Kitchen
 from wambench_policies.expert.motion import separation
@@ -270,7 +271,7 @@ def put(kitchen: Kitchen, way: Way, release: Array) -> Skill:
     # Not farther than where it came from: there may be a cabinet above.
     out = Pose(way.hands[0].position, kitchen.grip().rotation)
     yield from move(kitchen, out, OPEN, distance=0.04, angle=0.3, helped=False)
-    if (yield from move(kitchen, kitchen.tucked(), OPEN, distance=0.06, angle=0.4, helped=False)):
+    if (yield from tuck(kitchen, OPEN)):
         return True
     return (yield from drive(kitchen, kitchen.behind(way.base, SHORT)))
 

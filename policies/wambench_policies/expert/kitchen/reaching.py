@@ -33,6 +33,7 @@ from wambench_policies.expert.kitchen.skills import (
     move,
     stance,
     torso_for,
+    tuck,
 )
 from wambench_policies.expert.kitchen.view import Kitchen
 from wambench_policies.expert.motion import interpolate
@@ -385,7 +386,7 @@ def travel(kitchen: Kitchen, way: Way, gripper: float) -> Skill:
         low.position[2] = LOW
         yield from move(kitchen, low, gripper, distance=0.04, angle=0.4, helped=False)
     else:
-        yield from _tuck(kitchen, gripper)
+        yield from tuck(kitchen, gripper)
     if way.entry == "tucked":
         yield from drive_round(kitchen, way.base, way.torso, gripper)
     if way.entry != "behind" and (
@@ -397,13 +398,7 @@ def travel(kitchen: Kitchen, way: Way, gripper: float) -> Skill:
     before = first.shifted(np.append((behind - way.base)[:2], 0.0))
     if not (yield from move(kitchen, before, gripper, distance=0.04, angle=0.3, helped=False)):
         # A straight line led to a joint's limit: begin again from a posture that is far from all.
-        yield from _tuck(kitchen, gripper)
+        yield from tuck(kitchen, gripper)
         yield from move(kitchen, before, gripper, distance=0.04, angle=0.3, helped=False)
     yield from drive(kitchen, way.base, way.torso, gripper)
     return (yield from move(kitchen, first, gripper, distance=0.015, helped=False))
-
-
-def _tuck(kitchen: Kitchen, gripper: float) -> Skill:
-    """Draws the hand in to where it was at the start."""
-    goal = kitchen.tucked()
-    return (yield from move(kitchen, goal, gripper, distance=0.06, angle=0.4, helped=False))

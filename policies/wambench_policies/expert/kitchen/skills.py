@@ -223,6 +223,12 @@ def retreat(kitchen: Kitchen, distance: float, gripper: float = OPEN) -> Skill:
     return (yield from move(kitchen, goal, gripper, distance=0.03, angle=0.5))
 
 
+def tuck(kitchen: Kitchen, gripper: float) -> Skill:
+    """Draws the hand in to where it was at the start."""
+    goal = kitchen.tucked()
+    return (yield from move(kitchen, goal, gripper, distance=0.06, angle=0.4, helped=False))
+
+
 def drive_round(
     kitchen: Kitchen, base: Array, torso: float | None = None, gripper: float = OPEN
 ) -> Skill:
