@@ -191,13 +191,13 @@ def test_an_attempt_that_does_nothing_is_not_made_again(
 
 @pytest.mark.slow
 def test_a_nudge_makes_a_thing_in_the_microwave_lie_otherwise() -> None:
-    env = begun("PnPMicrowaveToCounter", 2)
+    env = begun("PnPMicrowaveToCounter", 5)
     kitchen = Kitchen(env.world)
     before = Pose(*kitchen.world.object_pose("obj"))
     for action in nudge(kitchen, Reach(kitchen), "obj", kitchen.world.fixture("microwave")):
         env.control_step(action)
     after = Pose(*kitchen.world.object_pose("obj"))
-    assert angle_between(before.rotation, after.rotation) > 0.2
+    assert angle_between(before.rotation, after.rotation) > 0.3
     assert float(np.linalg.norm(before.position - after.position)) < 0.15
     env.close()
 
