@@ -6,7 +6,6 @@ that is read.
 
 from __future__ import annotations
 
-import fnmatch
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from wambench_policies.nn.normalise import (
     Embodiment,
     Normalisation,
     StateNormaliser,
+    hidden_dimensions,
 )
 
 KNOWN_EMBODIMENTS = {"panda": 1}
@@ -107,6 +107,7 @@ def measure(
         trained_hz = tuple(sorted(frequencies[name]))
         if name in known:
             _check_base(known[name], names[name], name)
+            _check_same_hidden(known[name].state, config.hide, name)
             embodiments[name] = known[name].model_copy(update={"control_hz": trained_hz})
             continue
         ids.setdefault(name, max(ids.values()) + 1)
@@ -189,11 +190,22 @@ def _check_widths(values: Mapping[str, Sequence[NDArray[Any]]], what: str) -> No
 
 def _check_hidden(patterns: Sequence[str], names: Sequence[str]) -> None:
     for pattern in patterns:
-        if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
+        if not hidden_dimensions(names, [pattern]):
             raise DataError(
                 f"data.hide names {pattern}, and the proprioception of no dataset has it.",
                 f"It has: {', '.join(dict.fromkeys(names)) or 'no names'}.",
             )
+
+
+def _check_same_hidden(base: StateNormaliser, patterns: Sequence[str], name: str) -> None:
+    """Refuses to hide from a trained model what it has seen, or to show it what was hidden."""
+    if patterns and base.hidden != hidden_dimensions(base.names, patterns):
+        hidden = ", ".join(base.names[number] for number in base.hidden) or "nothing"
+        raise DataError(
+            f"data.hide={','.join(patterns)} is not what the checkpoint to start from hides of "
+            f"{name}: {hidden}.",
+            "Leave data.hide out: what is hidden is taken over from the checkpoint.",
+        )
 
 
 def _check_base(base: Embodiment, mine: tuple[Any, Any], name: str) -> None:

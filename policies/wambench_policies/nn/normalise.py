@@ -200,11 +200,7 @@ class StateNormaliser(Config):
             mean=tuple(states.mean(axis=0, dtype=np.float64).tolist()),
             std=tuple(np.where(std < _CONSTANT, 1.0, std).tolist()),
             quaternions=quaternions,
-            hidden=tuple(
-                number
-                for number, name in enumerate(names)
-                if any(fnmatch.fnmatchcase(name, pattern) for pattern in hide)
-            ),
+            hidden=hidden_dimensions(names, hide),
         )
 
     def normalise(self, states: Floats) -> NDArray[np.float32]:
@@ -217,6 +213,15 @@ class StateNormaliser(Config):
     def restore(self, normalised: Floats) -> NDArray[np.float32]:
         """Inverse of `normalise`, but for quaternions' signs; hidden dimensions are their mean."""
         return (normalised * np.asarray(self.std) + np.asarray(self.mean)).astype(np.float32)
+
+
+def hidden_dimensions(names: Sequence[str], patterns: Sequence[str]) -> tuple[int, ...]:
+    """Numbers of the names that are one of the patterns or fit it, such as `base_*`."""
+    return tuple(
+        number
+        for number, name in enumerate(names)
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    )
 
 
 def aligned(

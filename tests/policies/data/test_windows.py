@@ -276,6 +276,18 @@ def test_hidden_proprioception_is_zero_and_a_name_that_there_is_not_is_refused(
         TrainingData([tmp_path / "d"], SMALL.with_overrides({"hide": "nothing_*"}))
 
 
+def test_what_a_checkpoint_hides_stays_hidden_and_nothing_else_may_be(tmp_path: Path) -> None:
+    write_demos(tmp_path / "d")
+    first, second = open_source(tmp_path / "d").demos[0].state_names[:2]
+    hiding = SMALL.with_overrides({"hide": first})
+    base = TrainingData([tmp_path / "d"], hiding).normalisation
+    for config in (SMALL, hiding):
+        state = TrainingData([tmp_path / "d"], config, base=base).normalisation.embodiments["panda"]
+        assert state.state.hidden == (0,)
+    with pytest.raises(DataError, match=f"hides of panda: {first}"):
+        TrainingData([tmp_path / "d"], SMALL.with_overrides({"hide": second}), base=base)
+
+
 # ---- order -------------------------------------------------------------------------------------
 
 
