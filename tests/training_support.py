@@ -42,6 +42,7 @@ def write_demos(
     size: tuple[int, int] = (16, 16),
     init_states: bool = False,
     failed: tuple[int, ...] = (),
+    prologue: int = 0,
     seed: int = 0,
     **facts: Any,
 ) -> Path:
@@ -87,7 +88,12 @@ def write_demos(
                 mine,
                 {"macros_image_convention": "opengl"},
                 {"model_file": "<mujoco/>"},
-                {"episode": episode, "success": trial not in failed, "final_state": f"{trial}"},
+                {
+                    "episode": episode,
+                    "success": trial not in failed,
+                    "final_state": f"{trial}",
+                    "prologue": prologue,
+                },
                 {
                     "actions": actions,
                     "states": rng.normal(size=(rows, 5)),

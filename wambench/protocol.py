@@ -41,6 +41,9 @@ Outcome = Literal["success", "failure", "env_error", "policy_error", "infeasible
 COUNTED_OUTCOMES: tuple[Outcome, ...] = ("success", "failure")
 """Outcomes that enter a success rate; the others are counted beside it and run again."""
 
+PROLOGUE = "prologue"
+"""What a policy says that it is `doing` at the first steps, where nobody is to imitate it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -305,7 +308,8 @@ class Policy:
 
         Returns:
             A name for people, different for every step of a plan; empty where there is none. May
-            be left out by policies that do not say.
+            be left out by policies that do not say. `PROLOGUE` is reserved: an episode may begin
+            with steps that bring about a state, and the demonstration begins after them.
         """
         return ""
 

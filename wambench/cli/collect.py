@@ -38,7 +38,7 @@ class DemoBar:
         self._select = select
         self._selections: dict[int, Selection] = {}
         self._bar: tqdm[Any] | None = None
-        self._failures = self._dropped = self._errors = 0
+        self._failures = self._dropped = self._errors = self._infeasible = 0
 
     def note(self, line: str) -> None:
         """Prints it."""
@@ -62,8 +62,12 @@ class DemoBar:
         assert self._bar is not None
         kept = self._keeps(record)
         self._failures += record.outcome == "failure"
-        self._errors += not record.counted
+        infeasible = record.outcome == "infeasible"
+        self._infeasible += infeasible
+        self._errors += not record.counted and not infeasible
         counts = f"failures {self._failures}, errors {self._errors}"
+        if self._infeasible:
+            counts += f", infeasible {self._infeasible}"
         if self._select is not None:
             self._dropped += record.counted and not kept
             counts += f", dropped {self._dropped}"

@@ -110,11 +110,18 @@ def convert_(
         Literal["lerobot", "hdf5"] | None,
         typer.Option(help="Format (default: the one that the dataset does not have)."),
     ] = None,
+    cut_prologue: Annotated[
+        bool,
+        typer.Option(
+            "--cut-prologue",
+            help="Leave out the rows that are not to be imitated, which LeRobot cannot mark.",
+        ),
+    ] = False,
 ) -> None:
     """Converts LIBERO HDF5 into a LeRobotDataset v3 or back, without losing anything."""
     from wambench.demos.convert import convert
 
-    made = convert(data, out, to)
+    made = convert(data, out, to, cut_prologue=cut_prologue)
     name = {"lerobot": "LeRobotDataset v3", "hdf5": "LIBERO HDF5"}[made]
     make_console().print(f"Wrote {out} as {name}.", soft_wrap=True)
 
@@ -189,7 +196,10 @@ def _task_table(summary: DataSummary) -> Table:
     table = Table(title=f"{suites} ({summary.backend})", title_justify="left")
     for header in ("task", "instruction"):
         table.add_column(header)
-    for header in ("demonstrations", "successes", "frames", "rows"):
+    # Most data has no prologues, and the table is wide as it is.
+    prologue = sum(task.prologue for task in summary.tasks)
+    headers = ["demonstrations", "successes", "frames", *["prologue"] * (prologue > 0), "rows"]
+    for header in headers:
         table.add_column(header, justify="right")
     for task in summary.tasks:
         table.add_row(
@@ -198,6 +208,7 @@ def _task_table(summary: DataSummary) -> Table:
             str(task.demos),
             "?" if task.successes is None else str(task.successes),
             str(task.frames),
+            *[str(task.prologue)] * (prologue > 0),
             f"{task.shortest} to {task.longest}",
         )
     known = [task.successes for task in summary.tasks if task.successes is not None]
@@ -208,6 +219,7 @@ def _task_table(summary: DataSummary) -> Table:
         str(sum(task.demos for task in summary.tasks)),
         str(sum(known)) if len(known) == len(summary.tasks) else "?",
         str(sum(task.frames for task in summary.tasks)),
+        *[str(prologue)] * (prologue > 0),
         "",
     )
     return table
@@ -244,6 +256,11 @@ def _facts(summary: DataSummary) -> dict[str, str]:
         "Cameras": listed(f"{c} {h}x{w}" for c, (h, w) in summary.cameras.items()) or "none",
         "Noise": ", ".join(f"{level:g}" for level in summary.noise),
     }
+    if prologue := sum(task.prologue for task in summary.tasks):
+        facts["Prologue"] = (
+            f"{prologue} of {sum(task.frames for task in summary.tasks)} rows come before the "
+            "demonstrations begin; they are not imitated, nor in the table of actions"
+        )
     if summary.trials is not None:
         demos = sum(task.demos for task in summary.tasks)
         facts["Trials"] = (

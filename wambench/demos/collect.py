@@ -132,7 +132,7 @@ def collect(request: CollectRequest, execution: Execution) -> Collection:
     built = config.model_copy(update={"policy_arguments": arguments})
     policy = evaluate.build_checked_policy(reference, suite, built)
     provenance = harness_provenance(reference, arguments, policy)
-    workers = evaluate.worker_count(execution)
+    workers = evaluate.worker_count(execution, policy)
     interpreter = evaluate.suite_interpreter(suite, config, execution)
     if existing is None:
         info = CollectionInfo(

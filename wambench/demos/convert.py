@@ -48,13 +48,16 @@ _NAME = 200
 _OWN = ("timestamp", "frame_index", "episode_index", "index", "task_index")
 
 
-def convert(data: str | Path, out: Path, to: Format | None = None) -> Format:
+def convert(
+    data: str | Path, out: Path, to: Format | None = None, *, cut_prologue: bool = False
+) -> Format:
     """Writes a dataset in the other format.
 
     Args:
         data: See `open_source`.
         out: The folder to make; it must not exist.
         to: The format; None for the one it does not have.
+        cut_prologue: Leave out the rows that are not to be imitated.
 
     Returns:
         The format.
@@ -67,7 +70,7 @@ def convert(data: str | Path, out: Path, to: Format | None = None) -> Format:
     if isinstance(source, Hdf5Source):
         if to == "hdf5":
             raise DataError(f"{data} is HDF5 already.", "Convert it --to lerobot.")
-        to_lerobot(source, out)
+        to_lerobot(source, out, cut_prologue=cut_prologue)
         return "lerobot"
     assert isinstance(source, LeRobotSource)
     if to == "lerobot":
@@ -97,34 +100,59 @@ class _Column:
         return int(np.prod(self.shape, dtype=int))
 
 
-def to_lerobot(source: Hdf5Source, out: Path) -> None:
-    """Writes HDF5 demonstrations as a LeRobot dataset."""
+def to_lerobot(source: Hdf5Source, out: Path, *, cut_prologue: bool = False) -> None:
+    """Writes HDF5 demonstrations as a LeRobot dataset.
+
+    Args:
+        source: The demonstrations.
+        out: The folder to make.
+        cut_prologue: Leave out the rows that are not to be imitated. What is left of such a
+            demonstration cannot be replayed, for its episode begins earlier.
+
+    Raises:
+        DataError: They do not fit into one, or have prologues that are not to be left out.
+    """
+    with_prologue = [info.name for info in source.demos if info.prologue]
+    if with_prologue and not cut_prologue:
+        raise DataError(
+            f"{len(with_prologue)} of {len(source.demos)} demonstrations begin with rows that are "
+            f"not to be imitated, for example {with_prologue[0]}, and LeRobot has no place to say "
+            "so.",
+            "Leave those rows out with --cut-prologue.",
+        )
     columns = [_columns(source, demo) for demo in range(len(source.demos))]
     features = _features(source, columns)
     first = source.demos[0]
     with LeRobotWriter(out, features, first.control_hz, first.embodiment) as writer:
         for demo, info in enumerate(source.demos):
             place, group = source.places[demo], source.group(demo)
+            begin, length = info.prologue, info.length - info.prologue
             arrays: dict[str, NDArray[Any]] = {}
             for name, column in columns[demo].items():
                 feature = features[_extra(name)]
-                rows = _aligned(group[name][()], name, place.lag)
-                values = np.zeros((info.length, feature.shape[0]), feature.dtype)
-                values[:, : column.width] = rows.reshape(info.length, column.width)
+                rows = _aligned(group[name][()], name, place.lag)[begin:]
+                values = np.zeros((length, feature.shape[0]), feature.dtype)
+                values[:, : column.width] = rows.reshape(length, column.width)
                 arrays[_extra(name)] = values
             if "observation.state" in features:
-                arrays["observation.state"] = source.states(demo, 0, info.length)
-            arrays["action"] = source.actions(demo, 0, info.length).astype(np.float32)
+                arrays["observation.state"] = source.states(demo, begin, info.length)
+            arrays["action"] = source.actions(demo, begin, info.length).astype(np.float32)
             attributes = dict(group.attrs)
-            if place.lag:
-                attributes["num_samples"] = info.length
+            if place.lag or begin:
+                attributes["num_samples"] = length
+            if begin:
+                attributes["init_state"] = group["states"][begin]
+                del attributes[ATTRIBUTE]  # it is about the whole episode
             writer.add(
                 info.instruction,
                 arrays,
-                {image_key(camera): _pictures(source, demo, camera) for camera in info.cameras},
+                {
+                    image_key(camera): _pictures(source, demo, camera, begin)
+                    for camera in info.cameras
+                },
                 {
                     "facts": json.dumps(asdict(source.facts(demo)), sort_keys=True),
-                    "outcome": group.attrs.get(ATTRIBUTE) or _outcome(info.success),
+                    "outcome": attributes.get(ATTRIBUTE) or _outcome(info.success),
                     "file": place.path.name,
                     "group": place.group,
                     "file_attributes": encode_attributes(dict(group.parent.attrs)),
@@ -214,9 +242,9 @@ def _aligned(values: NDArray[Any], name: str, lag: int) -> NDArray[Any]:
 
 
 def _pictures(
-    source: Hdf5Source | LeRobotSource, demo: int, camera: str
+    source: Hdf5Source | LeRobotSource, demo: int, camera: str, begin: int = 0
 ) -> Iterator[NDArray[np.uint8]]:
-    return (source.pixels(demo, camera, row) for row in range(source.demos[demo].length))
+    return (source.pixels(demo, camera, row) for row in range(begin, source.demos[demo].length))
 
 
 # ---- into HDF5 ---------------------------------------------------------------------------------

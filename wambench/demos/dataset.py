@@ -13,6 +13,7 @@ leave those out.
 
 Non-obvious behaviours
     - Actions are the labels: where noise was added to what was executed, they are the policy's own.
+    - Rows of a prologue (`DemoInfo.prologue`) are not to be imitated: no window begins there.
     - Horizons in seconds are turned into steps by the control frequency. Datasets of different
       frequencies can be read together with `horizon_s`, but not with one chunk length.
 """
@@ -167,7 +168,7 @@ class DemoDataset(Sequence[Window]):
                 "control frequencies of these datasets.",
                 "Give `chunk` in steps, or read them as separate datasets.",
             )
-        self._ends = np.cumsum([demo.length for demo in self.demos]).tolist()
+        self._ends = np.cumsum([demo.length - demo.prologue for demo in self.demos]).tolist()
 
     @property
     def identity(self) -> str:
@@ -181,13 +182,13 @@ class DemoDataset(Sequence[Window]):
         return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> Window:  # type: ignore[override]  # no slices
-        """The window at row `index`, counted over all demonstrations."""
+        """The window at row `index`, counted over all demonstrations after their prologues."""
         if index < 0:
             index += len(self)
         if not 0 <= index < len(self):
             raise IndexError(f"Window {index} of {len(self)}.")
         demo = bisect_right(self._ends, index)
-        step = index - (self._ends[demo] - self.demos[demo].length)
+        step = index - self._ends[demo] + self.demos[demo].length
         return self._window(demo, step)
 
     def _window(self, demo: int, step: int) -> Window:

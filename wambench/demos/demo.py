@@ -74,6 +74,7 @@ class DemoInfo:
         action_high: (A,) upper bounds of actions; empty where unknown.
         skills: (first row, name) of every skill that the policy said it was at; empty where it
             said nothing, or nobody asked.
+        prologue: Rows before the demonstration begins: what was done in them is not to be imitated.
         cut: What it was cut from, where it is a skill clip.
     """
 
@@ -98,6 +99,7 @@ class DemoInfo:
     action_low: tuple[float, ...] = ()
     action_high: tuple[float, ...] = ()
     skills: tuple[tuple[int, str], ...] = ()
+    prologue: int = 0
     cut: Cut | None = None
 
     @property

@@ -369,6 +369,7 @@ class Hdf5Source:
                         action_low=facts.action_low,
                         action_high=facts.action_high,
                         skills=recorded_skills(outcome),
+                        prologue=int(outcome.get("prologue", 0)),
                         cut=_cut(group),
                     )
                 )

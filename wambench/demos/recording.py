@@ -16,6 +16,10 @@ Noise (DART). `noise` perturbs what is executed, not what is recorded as the lab
 what the policy wanted in the state it had got into, `executed_actions` what was done. The standard
 deviation is a fraction of half the action range, so that 0.1 is 0.1 where actions are in [-1, 1].
 Gripper dimensions are left alone. The draw at step t comes from (episode seed, "DART", t) alone.
+
+Prologue. Rows at which the policy says that it is at `PROLOGUE` are recorded like all others, so
+that the episode can be repeated, and counted: the demonstration begins after them. They are not
+perturbed, for they are there to get where a policy gets to by itself.
 """
 
 from __future__ import annotations
@@ -28,7 +32,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wambench.protocol import Episode, Needs, SuiteSpec
+from wambench.errors import InfeasibleEpisode, PolicyContractError
+from wambench.protocol import PROLOGUE, Episode, Needs, SuiteSpec
 
 if TYPE_CHECKING:
     from wambench.env import BenchmarkEnv
@@ -148,6 +153,7 @@ class Recorder:
         self._actions: list[NDArray[np.float64]] = []
         self._executed: list[NDArray[np.float64]] = []
         self._doing: list[str] = []
+        self._prologue = 0
         self._snapshots: list[NDArray[np.float64]] = []
         self._signals: dict[str, list[NDArray[Any]]] = {}
         # Now, before the policy acts: MuJoCo can only save the model that was compiled last.
@@ -164,9 +170,20 @@ class Recorder:
             chunk: (K, A) actions.
             step: Control steps executed so far.
             doing: What the policy says they are part of.
+
+        Raises:
+            PolicyContractError: They are of a prologue, and something else was done before.
         """
         executed = chunk
-        if self._request.noise:
+        if doing == PROLOGUE:
+            if self._prologue < len(self._doing):
+                raise PolicyContractError(
+                    f"The policy was at {self._doing[-1] or 'something'!r} and says that it is in "
+                    f"the {PROLOGUE} again.",
+                    "An episode begins with its prologue; see `wambench.protocol.Policy.doing`.",
+                )
+            self._prologue += len(chunk)
+        elif self._request.noise:
             executed = perturb(chunk, self._spec, self._request.noise, self._episode.seed, step)
         self._actions += list(chunk)
         self._executed += list(executed)
@@ -193,14 +210,21 @@ class Recorder:
             final_state: Digest of the state after the last action, for replays.
 
         Raises:
+            InfeasibleEpisode: It ended in its prologue, so that there is nothing to imitate.
             RunDirectoryError: The file cannot be written.
         """
-        if not self._request.keeps(success):
+        spec, request, steps = self._spec, self._request, len(self._snapshots) - 1
+        if self._prologue >= steps:
+            ended = "in success" if success else "without success"
+            raise InfeasibleEpisode(
+                f"{self._episode.key} demonstrates nothing: it ended {ended} after {steps} steps, "
+                "in its prologue."
+            )
+        if not request.keeps(success):
             return
         from wambench.demos.hdf5 import FileFacts, obs_names
         from wambench.demos.hdf5_writer import write_episode
 
-        spec, request, steps = self._spec, self._request, len(self._snapshots) - 1
         rewards = np.zeros(steps, np.uint8)
         rewards[-1] = success
         dones = np.zeros(steps, np.uint8)
@@ -219,8 +243,12 @@ class Recorder:
             "success": success,
             "final_state": final_state,
         }
-        if any(self._doing[:steps]):
-            outcome["skills"] = skill_starts(self._doing[:steps])
+        begin = self._prologue
+        if begin:
+            outcome["prologue"] = begin
+        if any(self._doing[begin:steps]):
+            starts = skill_starts(self._doing[begin:steps])
+            outcome["skills"] = [(begin + row, name) for row, name in starts]
         facts = FileFacts(
             suite=spec.name,
             backend=spec.backend,

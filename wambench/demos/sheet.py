@@ -65,6 +65,7 @@ class Card:
         panels: One per action dimension.
         height: Of the plot in SVG units.
         seconds: Its duration.
+        prologue: Where its prologue ends, in SVG units; 0 where it has none.
         ticks: (seconds, x in SVG units) of the time axis.
     """
 
@@ -73,6 +74,7 @@ class Card:
     panels: tuple[Panel, ...]
     height: float
     seconds: float
+    prologue: float
     ticks: tuple[tuple[float, float], ...]
 
 
@@ -192,6 +194,7 @@ def _card(source: Source, index: int, limits: Sequence[tuple[float, float]]) -> 
         panels=tuple(panels),
         height=width * PANEL_HEIGHT,
         seconds=seconds,
+        prologue=demo.prologue / demo.length * PLOT_WIDTH,
         ticks=tuple((t, t / seconds * PLOT_WIDTH) for t in _ticks(seconds)),
     )
 

@@ -26,6 +26,7 @@ class TaskSummary:
         frames: Rows of all of them.
         shortest: Rows of the shortest.
         longest: Rows of the longest.
+        prologue: How many of the frames are of prologues, which are not to be imitated.
     """
 
     suite: str
@@ -36,11 +37,12 @@ class TaskSummary:
     frames: int
     shortest: int
     longest: int
+    prologue: int
 
 
 @dataclass(frozen=True, slots=True)
 class ActionStatistics:
-    """Per action dimension, over all rows.
+    """Per action dimension, over all rows but those of prologues.
 
     Attributes:
         names: One per dimension.
@@ -136,6 +138,7 @@ def _task(suite: str, task: int, instruction: str, demos: Sequence[DemoInfo]) ->
         frames=sum(lengths),
         shortest=min(lengths),
         longest=max(lengths),
+        prologue=sum(demo.prologue for demo in demos),
     )
 
 
@@ -154,11 +157,13 @@ def _without_trials(about: Mapping[str, Any]) -> dict[str, Any]:
 
 def _statistics(source: Source) -> ActionStatistics:
     demos = source.demos
-    labels = [source.actions(i, 0, demo.length) for i, demo in enumerate(demos)]
+    labels = [source.actions(i, demo.prologue, demo.length) for i, demo in enumerate(demos)]
     actions = np.concatenate(labels).astype(np.float64)
     noise = None
     if any(demo.noise for demo in demos):
-        executed = [source.executed_actions(i, 0, demo.length) for i, demo in enumerate(demos)]
+        executed = [
+            source.executed_actions(i, demo.prologue, demo.length) for i, demo in enumerate(demos)
+        ]
         noise = (np.concatenate(executed) - actions).std(axis=0)
     width = actions.shape[1]
     names = demos[0].action_names

@@ -78,7 +78,7 @@ def take_moments(
                 f"looked at on {spec.name}, {spec.backend}.",
                 "Give demonstrations of that suite and backend.",
             )
-        if demo.length >= steps:
+        if demo.length - demo.prologue >= steps:
             usable.append(index)
     if not usable:
         raise DataError(
@@ -88,12 +88,13 @@ def take_moments(
     rng = np.random.default_rng(seed)
     wanted = min(-(-count // PER_DEMO), len(usable))
     chosen = _spread([data.demos[index].task for index in usable], wanted, rng)
-    starts = np.cumsum([0, *(demo.length for demo in data.demos)])
+    imitated = [demo.length - demo.prologue for demo in data.demos]
+    starts = np.cumsum([0, *imitated])
     seen: list[Observation] = []
     actions = []
     resized = None
     for number, index in enumerate(usable[place] for place in chosen):
-        last = data.demos[index].length - steps
+        last = imitated[index] - steps
         here = (count - len(seen)) // (len(chosen) - number)
         parts = np.linspace(0, last + 1, here + 1)
         # One place in each of equal parts: beginning, grasp and end are all there.
@@ -108,7 +109,11 @@ def take_moments(
             episode = _episode(spec, data.demos[index].episode, window, len(seen))
             seen.append(
                 Observation(
-                    episode, row, pixels, window["agent_pos"], episode_rng(episode.seed, row)
+                    episode,
+                    window["step"],
+                    pixels,
+                    window["agent_pos"],
+                    episode_rng(episode.seed, window["step"]),
                 )
             )
             actions.append(window["actions"].astype(np.float64))

@@ -132,12 +132,24 @@ class _Sample:
 
 
 def chosen_demos(source: Source, tasks: Sequence[int] | None) -> list[int]:
-    """Indices of the demonstrations of some tasks; of those that succeeded, or do not say."""
-    return [
+    """Indices of the demonstrations of some tasks; of those that succeeded, or do not say.
+
+    Raises:
+        DataError: One has a prologue: what is done in that is no skill of its instruction.
+    """
+    chosen = [
         index
         for index, demo in enumerate(source.demos)
         if (tasks is None or demo.task in tasks) and demo.success is not False
     ]
+    for index in chosen:
+        if source.demos[index].prologue:
+            raise DataError(
+                f"{source.demos[index].name} has a prologue of {source.demos[index].prologue} rows "
+                "that is not to be imitated, and cannot be cut into skills.",
+                "Cut demonstrations in which nobody acts before the demonstrator.",
+            )
+    return chosen
 
 
 def build(request: BuildRequest, note: Callable[[int, int], None] = lambda _, __: None) -> Built:
