@@ -22,7 +22,8 @@ proprioception of width S, the greatest ones of all embodiments:
 Non-obvious behaviours
     - A clip lies within a demonstration, unless `ClipConfig.hold` lets it go beyond the end. Those
       too short for one are left out.
-    - Demonstrations are read at the frequency at which they were recorded.
+    - Demonstrations are read at the frequency at which they were recorded, and after a prologue
+      that is not to be imitated, unless `executed` (`DataConfig.begin`).
 """
 
 from __future__ import annotations
@@ -145,7 +146,8 @@ class Clips(Windows):
 
     def _own_rows(self, run: Run) -> NDArray[np.int64]:
         starts = self._data.parts[run.dataset].source.starts
-        return np.arange(starts[run.demo], starts[run.demo + 1])
+        begin = self._data.config.begin(self._info(run))
+        return np.arange(starts[run.demo] + begin, starts[run.demo + 1])
 
     def _episodes(self, runs: Sequence[Run]) -> dict[Run, NDArray[np.int64]]:
         """Rows by the first of the runs that belong to one episode."""

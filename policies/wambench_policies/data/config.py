@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from wambench.demos.demo import DemoInfo
 from wambench.errors import UsageError
 from wambench_policies.nn.config import Config
 
@@ -107,8 +108,9 @@ class DataConfig(SelectionConfig):
             `floor` (released code).
         chunk: Actions K that a batch has room for; None for the horizon's steps at the highest
             frequency that is read.
-        executed: Actions are those that were executed, noise included, in place of the labels: a
-            model of the world asks what was done, a policy what would have been right.
+        executed: Actions are those that were executed, noise and prologues included, in place of
+            the labels: a model of the world asks what was done, a policy what would have been
+            right.
         clip: Clips in place of windows.
     """
 
@@ -119,6 +121,10 @@ class DataConfig(SelectionConfig):
     chunk: int | None = Field(None, ge=1)
     executed: bool = False
     clip: ClipConfig | None = None
+
+    def begin(self, demo: DemoInfo) -> int:
+        """First row of a demonstration that is read: after its prologue, unless `executed`."""
+        return 0 if self.executed else demo.prologue
 
     @field_validator("image_size")
     @classmethod

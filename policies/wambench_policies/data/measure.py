@@ -81,7 +81,8 @@ def measure(
     for part in parts:
         for demo in part.train:
             info = part.source.demos[demo]
-            begin, end = int(part.source.starts[demo]), int(part.source.starts[demo + 1])
+            begin = int(part.source.starts[demo]) + config.begin(info)
+            end = int(part.source.starts[demo + 1])
             taken = part.actions[begin:end]
             mine = (_action_names(info, taken.shape[1]), info.state_names)
             _check_same(names.setdefault(info.embodiment, mine), mine, info)

@@ -24,7 +24,8 @@ Once `TrainingData.encode` was called, tokens of a frozen encoder stand in for p
 
 Non-obvious behaviours
     - Every row is a window, with `data.every=n` every n-th one; with several frequencies, a window
-      of each of them.
+      of each of them. Rows of a prologue, which is not to be imitated, are left out
+      (`DataConfig.begin`).
     - Order and content of batches follow from (seed, step) alone; nothing is kept between steps.
 """
 
@@ -89,7 +90,7 @@ class Sampler:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Consecutive windows: all rows of one demonstration at one frequency.
+    """Consecutive windows: the rows of one demonstration at one frequency.
 
     Attributes:
         dataset: Index of the dataset.
@@ -133,9 +134,8 @@ class Windows:
         """Where windows are from, for people: `task_demo.hdf5:demo_3 row 17 at 20 Hz`."""
         found = []
         for index in indices:
-            run, row = self._locate(int(index))
+            run, row = self._placed(int(index))
             info = self._info(run)
-            row *= self._every
             found.append(f"{info.name} row {row} at {info.control_hz / run.stride:g} Hz")
         return found
 
@@ -147,8 +147,7 @@ class Windows:
             step: Optimiser step that it is for; None for none. Windows are the same in every one,
                 clips may be shorter in the first ones.
         """
-        places = [self._locate(int(index)) for index in indices]
-        return self._collated([self._window(run, row * self._every) for run, row in places])
+        return self._collated([self._window(*self._placed(int(index))) for index in indices])
 
     @staticmethod
     def _collated(rows: Sequence[dict[str, Any]]) -> Batch:
@@ -165,9 +164,16 @@ class Windows:
 
     def _length(self, run: Run) -> int:
         """How many windows a run has."""
-        return -(-self._info(run).length // self._every)
+        info = self._info(run)
+        return -(-(info.length - self._data.config.begin(info)) // self._every)
+
+    def _placed(self, index: int) -> tuple[Run, int]:
+        """The run of a window, and its row of the demonstration."""
+        run, number = self._locate(index)
+        return run, self._data.config.begin(self._info(run)) + number * self._every
 
     def _locate(self, index: int) -> tuple[Run, int]:
+        """The run of a window, and its number within that."""
         if not 0 <= index < len(self):
             raise IndexError(f"Window {index} of {len(self)}.")
         place = int(np.searchsorted(self._ends, index, side="right"))

@@ -73,6 +73,11 @@ class EpisodeSet:
         return len(self.infos)
 
     @property
+    def lengths(self) -> list[int]:
+        """How many rows of each are read."""
+        return [info.length - self._data.config.begin(info) for info in self.infos]
+
+    @property
     def control_hz(self) -> float:
         """The frequency at which all of them were recorded.
 
@@ -97,7 +102,10 @@ class EpisodeSet:
             seed: Which.
         """
         rng = np.random.default_rng([seed, span])
-        orders = [rng.permutation(max(0, info.length - span)) for info in self.infos]
+        orders = [
+            self._data.config.begin(info) + rng.permutation(max(0, length - span))
+            for info, length in zip(self.infos, self.lengths, strict=True)
+        ]
         found = [
             (episode, int(order[turn]))
             for turn in range(max((len(order) for order in orders), default=0))

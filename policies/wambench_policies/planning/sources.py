@@ -61,7 +61,7 @@ class DatasetSource:
     """Action sequences of demonstrations, drawn evenly over all moments with enough after them.
 
     Where a demonstration is shorter than a sequence, the whole of it counts once and is prolonged
-    by its last action.
+    by its last action. A prologue, which is not to be imitated, is no part of it.
 
     Args:
         path: See `wambench.demos.dataset.open_source`.
@@ -90,10 +90,11 @@ class DatasetSource:
                     "Give demonstrations of the suite's frequency.",
                 )
         self._actions = [
-            np.asarray(source.actions(k, 0, demo.length), np.float32)
+            np.asarray(source.actions(k, demo.prologue, demo.length), np.float32)
             for k, demo in enumerate(source.demos)
         ]
         self._names = [demo.name for demo in source.demos]
+        self._begins = [demo.prologue for demo in source.demos]
         self._low = np.asarray(spec.action_low, np.float32)
         self._high = np.asarray(spec.action_high, np.float32)
         self.identity = f"dataset {dataset_identity(source.demos)}"
@@ -114,7 +115,7 @@ class DatasetSource:
             part = self._actions[demo][row : row + length]
             missing = length - len(part)
             sequences.append(np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]))
-            origins.append(f"{self._names[demo]}[{row}]")
+            origins.append(f"{self._names[demo]}[{self._begins[demo] + row}]")
         return Candidates(np.clip(np.stack(sequences), self._low, self._high), tuple(origins))
 
 

@@ -48,6 +48,19 @@ def test_a_clip_may_hold_the_last_frame_of_its_demonstration(tmp_path: Path) -> 
     assert batch["actions"].flatten(1, 2)[0, :last].any(-1).all()
 
 
+def test_clips_of_a_policy_begin_after_a_prologue_and_those_of_a_world_model_with_it(
+    tmp_path: Path,
+) -> None:
+    write_demos(tmp_path / "d", tasks=1, demos=2, length=10, prologue=4)
+    for executed, begin in ((False, 4), (True, 0)):
+        clip = ClipConfig(chunks=1, chunk_steps=3)
+        config = DataConfig(image_size=(16, 16), clip=clip, validation=0.3, executed=executed)
+        clips = TrainingData([tmp_path / "d"], config).train
+        shown = rows_of(clips.batch(range(len(clips)))["images"][:, 0])
+        assert shown == list(range(begin, begin + len(clips)))
+        assert shown[-1] + 3 == begin + int(clips.lengths[0]) - 1
+
+
 def test_a_demonstration_too_short_for_that_gives_one_clip(tmp_path: Path) -> None:
     write_demos(tmp_path / "d", tasks=1, demos=2, length=3)
     clips = opened(tmp_path / "d", chunks=5, chunk_steps=4, hold=2).train

@@ -73,6 +73,33 @@ def test_a_window_holds_what_the_demonstration_holds(tmp_path: Path) -> None:
         assert (batch["steps"], batch["control_hz"], batch["embodiment"]) == (4, 20, 1)
 
 
+def test_what_was_done_in_a_prologue_is_for_models_of_the_world_alone(tmp_path: Path) -> None:
+    """Windows of a policy neither begin there nor have targets or ranges from there."""
+    write_demos(tmp_path / "d", prologue=5)
+    policy = TrainingData([tmp_path / "d"], SMALL)
+    world = TrainingData([tmp_path / "d"], SMALL.model_copy(update={"executed": True}))
+    for data, begin in ((policy, 5), (world, 0)):
+        (part,) = data.parts
+        demos = part.source.demos
+        first = {demo: int(part.source.starts[demo]) for demo in part.train}
+        assert len(data.train) == sum(demos[demo].length - begin for demo in part.train)
+        seen = data.train.batch(range(len(data.train)))
+        rows = [row for demo in part.train for row in range(begin, demos[demo].length)]
+        assert rows_of(seen["images"][:, 0]) == rows
+        assert data.train.describe([0])[0].endswith(f"row {begin} at 20 Hz")
+        taken = np.concatenate(
+            [part.actions[first[d] + begin : first[d] + demos[d].length] for d in part.train]
+        )
+        normaliser = data.normalisation.embodiments["panda"]
+        np.testing.assert_allclose(normaliser.action.low[:-1], taken.min(axis=0)[:-1], atol=1e-6)
+        np.testing.assert_allclose(normaliser.state.mean[0], np.mean(rows), atol=1e-4)
+    every = TrainingData([tmp_path / "d"], SMALL.model_copy(update={"every": 4}))
+    length = every.parts[0].source.demos[every.parts[0].train[0]].length
+    count = len(range(5, length, 4))
+    shown = every.train.batch(range(count))["images"][:, 0]
+    assert rows_of(shown) == list(range(5, length, 4))
+
+
 class _Means(FeatureEncoder):
     """The mean colour of each quarter of a picture, times a weight."""
 

@@ -302,7 +302,7 @@ def demonstrations(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     demos = [
         SimpleNamespace(
             name=f"demo_{k}", length=n, embodiment="toy", action_names=("a0", "a1"),
-            control_hz=15.0, identity=(k, n),
+            control_hz=15.0, identity=(k, n), prologue=0,
         )
         for k, n in enumerate(lengths)
     ]  # fmt: skip
@@ -311,6 +311,20 @@ def demonstrations(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     )
     monkeypatch.setattr(sources, "open_source", lambda path: source)
     return actions
+
+
+def test_dataset_candidates_are_never_of_a_prologue(
+    demonstrations: list[np.ndarray], monkeypatch: pytest.MonkeyPatch, look: Look
+) -> None:
+    opened = sources.open_source("anywhere")
+    opened.demos[0].prologue = 5
+    monkeypatch.setattr(sources, "open_source", lambda path: opened)
+    found = DatasetSource("anywhere", spec_of(2)).propose(look(START, [GOAL]), 3, 6)
+    origins = dict(zip(found.origins, found.actions, strict=True))
+    assert sorted(origins) == ["demo_0[5]", "demo_0[6]", "demo_1[0]"]
+    for row in (5, 6):
+        wanted = demonstrations[0][row : row + 6].astype(np.float32)
+        np.testing.assert_array_equal(origins[f"demo_0[{row}]"], wanted)
 
 
 def test_dataset_candidates_are_stretches_of_demonstrations(

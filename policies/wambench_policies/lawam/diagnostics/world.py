@@ -152,7 +152,7 @@ def rollout(subject: Subject, episodes: EpisodeSet, windows: int, seed: int) -> 
     """
     hz = episodes.control_hz
     rows = subject.steps(subject.tau, hz)
-    lengths = sorted((info.length - 1) // rows for info in episodes.infos)
+    lengths = sorted((length - 1) // rows for length in episodes.lengths)
     steps = min(ROLLOUT_STEPS, lengths[len(lengths) // 2])  # half of the episodes have these
     samples = episodes.sample(steps * rows, windows, seed)
     if steps < 1 or len(np.unique(samples.episode)) < 2:
