@@ -40,7 +40,7 @@ def world2act(
     """
     from wambench_policies.nn.checkpoint import Checkpoint
     from wambench_policies.nn.device import chosen_device
-    from wambench_policies.world2act.posttrain.base import build_base
+    from wambench_policies.world2act.posttrain.base import corrected_base
     from wambench_policies.world2act.posttrain.config import PosttrainRun
     from wambench_policies.world2act.posttrain.corrected import CorrectedPolicy
     from wambench_policies.world2act.posttrain.residual import Residual
@@ -57,7 +57,7 @@ def world2act(
     config = found.configuration(PosttrainRun)
     if base_checkpoint is not None:
         config = config.model_copy(update={"base_checkpoint": base_checkpoint})
-    base, facts = build_base(config, spec)
+    base, facts = corrected_base(config, spec)
     if facts.get("checkpoint_sha256", "") != config.base_sha256:
         raise UsageError(
             f"The checkpoint of {config.base} is not the one that {folder} corrects.",

@@ -54,7 +54,7 @@ from wambench_policies.training.run import (
 from wambench_policies.training.state import Progress, load_progress, restore, save_state
 from wambench_policies.world2act.align.config import AlignRun
 from wambench_policies.world2act.align.model import Alignment, world_of
-from wambench_policies.world2act.posttrain.base import build_base
+from wambench_policies.world2act.posttrain.base import corrected_base
 from wambench_policies.world2act.posttrain.config import PosttrainRun
 from wambench_policies.world2act.posttrain.corrected import CorrectedPolicy, Seen
 from wambench_policies.world2act.posttrain.imagination import Imagination, Start
@@ -129,7 +129,7 @@ class _Posttraining:
         self.world = world_of(self.align, inputs.get("world"), request.device)
         self.config = self._configuration()
         config, spec = self.config, self.suite.spec
-        base, self.base_facts = build_base(config, spec)
+        base, self.base_facts = corrected_base(config, spec)
         self.config = config = config.model_copy(
             update={"base_sha256": self.base_facts.get("checkpoint_sha256", "")}
         )
