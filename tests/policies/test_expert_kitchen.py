@@ -184,7 +184,7 @@ def test_an_attempt_that_does_nothing_is_not_made_again(
         return False
 
     monkeypatch.setitem(SCRIPTS, "OpenDrawer", idle)
-    action = next(execute(kitchen.world, "OpenDrawer"))
+    action = next(execute(kitchen, "OpenDrawer"))
     assert len(begun) == 1
     assert np.allclose(action[:6], 0.0, atol=1e-6)
 

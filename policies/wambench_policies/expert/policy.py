@@ -46,7 +46,7 @@ class Skill(Protocol):
         ...
 
     def begin(self, env: BenchmarkEnv, say: Say = silent) -> Actions:
-        """The actions of an episode that has just been reset.
+        """The actions of an episode that has just been reset; see `Scripted.begin`.
 
         Args:
             env: The environment.
@@ -148,9 +148,10 @@ class MobileManipulator:
     def begin(self, env: BenchmarkEnv, say: Say = silent) -> Actions:
         """Runs the task's script until the episode ends."""
         from wambench_policies.expert.kitchen.scripts import execute
+        from wambench_policies.expert.kitchen.view import Kitchen
 
         say(env.task.name)  # a script is one skill, however often it is begun
-        return execute(env.world, env.task.name)  # type: ignore[attr-defined]
+        return execute(Kitchen(env.world), env.task.name)  # type: ignore[attr-defined]
 
 
 SKILLS: dict[str, Skill] = {
@@ -176,6 +177,10 @@ class Expert(Scripted):
     Args:
         spec: The suite.
 
+    Attributes:
+        takes_over: Whether it can begin where another policy has got to. What upstream's expert
+            commanded belongs to the episode's start.
+
     Raises:
         PolicyContractError: The suite's embodiment or its actions are unknown.
     """
@@ -197,6 +202,7 @@ class Expert(Scripted):
                 "Run it with --backend embedded.",
             )
         self._skill = skill
+        self.takes_over = not isinstance(skill, UpstreamsTwoArms)
 
     def check(self, tasks: Sequence[Task]) -> None:
         """Refuses tasks without a plan, naming what is missing."""

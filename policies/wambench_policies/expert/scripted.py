@@ -39,6 +39,9 @@ class Scripted(Policy):
     ) -> Actions:
         """The actions of an episode that has just been reset.
 
+        They may be asked for later, when another policy has acted in between: what belongs to the
+        episode's start is looked up here, everything else when the first of them is.
+
         Args:
             observation: What is seen first.
             env: The simulator.
@@ -63,7 +66,8 @@ class Scripted(Policy):
             self._episodes.pop(episode.key, None)
             self._doing.pop(episode.key, None)
 
-    def _next(self, observation: Observation) -> NDArray[np.float64]:
+    def prepare(self, observation: Observation) -> None:
+        """Looks at the start of an episode in which it is to act, now or later."""
         key = observation.episode.key
         if key not in self._episodes:
             if observation.env is None:
@@ -74,4 +78,7 @@ class Scripted(Policy):
             self._episodes[key] = self.begin(
                 observation, observation.env, lambda name: self._doing.update({key: name})
             )
-        return next(self._episodes[key])
+
+    def _next(self, observation: Observation) -> NDArray[np.float64]:
+        self.prepare(observation)
+        return next(self._episodes[observation.episode.key])

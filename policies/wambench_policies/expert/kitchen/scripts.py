@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any
 
 from wambench.protocol import Task
 from wambench_policies.expert.geometry import Array
@@ -96,9 +95,8 @@ def missing(task: Task) -> str:
     return "" if task.name in SCRIPTS else f"there is no script for {task.name} yet"
 
 
-def execute(world: Any, task: str) -> Generator[Array, None, None]:
+def execute(kitchen: Kitchen, task: str) -> Generator[Array, None, None]:
     """Actions of a whole episode: the script, again and again, then holding still."""
-    kitchen = Kitchen(world)
     for _ in range(ATTEMPTS):
         begun = kitchen.live.time
         yield from SCRIPTS[task](kitchen)

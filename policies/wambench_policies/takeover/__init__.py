@@ -1,0 +1,1 @@
+"""Demonstrations that begin where a policy has got to: the policy `takeover`."""
