@@ -23,7 +23,7 @@ Non-obvious behaviours
     - A clip lies within a demonstration, unless `ClipConfig.hold` lets it go beyond the end. Those
       too short for one are left out.
     - Demonstrations are read at the frequency at which they were recorded, and after a prologue
-      that is not to be imitated, unless `executed` (`DataConfig.begin`).
+      that is not to be imitated (`DataConfig.begin`).
 """
 
 from __future__ import annotations

@@ -108,9 +108,10 @@ class DataConfig(SelectionConfig):
             `floor` (released code).
         chunk: Actions K that a batch has room for; None for the horizon's steps at the highest
             frequency that is read.
-        executed: Actions are those that were executed, noise and prologues included, in place of
-            the labels: a model of the world asks what was done, a policy what would have been
-            right.
+        executed: Actions are those that were executed, noise included, in place of the labels: a
+            model of the world asks what was done, a policy what would have been right.
+        prologues: Rows that nobody is to imitate are read as well, for models of the world that are
+            told the actions, and not what the robot was asked to do.
         clip: Clips in place of windows.
     """
 
@@ -120,11 +121,12 @@ class DataConfig(SelectionConfig):
     rounding: Literal["round", "floor"] = "round"
     chunk: int | None = Field(None, ge=1)
     executed: bool = False
+    prologues: bool = False
     clip: ClipConfig | None = None
 
     def begin(self, demo: DemoInfo) -> int:
-        """First row of a demonstration that is read: after its prologue, unless `executed`."""
-        return 0 if self.executed else demo.prologue
+        """First row of a demonstration that is read."""
+        return 0 if self.prologues else demo.prologue
 
     @field_validator("image_size")
     @classmethod

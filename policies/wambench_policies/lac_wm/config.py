@@ -136,6 +136,7 @@ class DynamicsConfig(Config):
             cameras=self.cameras,
             image_size=(side, side),
             executed=True,
+            prologues=True,
             clip=ClipConfig(chunks=self.horizon, chunk_steps=self.chunk, single_until=single_until),
         )
 

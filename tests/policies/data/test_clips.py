@@ -12,8 +12,10 @@ torch = pytest.importorskip("torch", reason="batches are torch tensors")
 from training_support import write_demos  # noqa: E402
 from wambench.errors import DataError  # noqa: E402
 from wambench.skills.layout import tiled  # noqa: E402
-from wambench_policies.data.config import ClipConfig, DataConfig  # noqa: E402
+from wambench_policies.data.config import ClipConfig, DataConfig, SelectionConfig  # noqa: E402
 from wambench_policies.data.windows import TrainingData  # noqa: E402
+from wambench_policies.lac_wm.config import DynamicsConfig  # noqa: E402
+from wambench_policies.world2act.config import WorldModelConfig  # noqa: E402
 from world2act_support import write_skills  # noqa: E402
 
 
@@ -48,13 +50,16 @@ def test_a_clip_may_hold_the_last_frame_of_its_demonstration(tmp_path: Path) -> 
     assert batch["actions"].flatten(1, 2)[0, :last].any(-1).all()
 
 
-def test_clips_of_a_policy_begin_after_a_prologue_and_those_of_a_world_model_with_it(
+def test_clips_begin_after_a_prologue_but_for_models_that_are_told_the_actions(
     tmp_path: Path,
 ) -> None:
+    """A model that is told what to do, as World2Act's, would imagine the prologue at that."""
+    assert DynamicsConfig.tiny().windows(SelectionConfig()).prologues
+    assert not WorldModelConfig.tiny().windows(SelectionConfig()).prologues
     write_demos(tmp_path / "d", tasks=1, demos=2, length=10, prologue=4)
-    for executed, begin in ((False, 4), (True, 0)):
+    for prologues, begin in ((False, 4), (True, 0)):
         clip = ClipConfig(chunks=1, chunk_steps=3)
-        config = DataConfig(image_size=(16, 16), clip=clip, validation=0.3, executed=executed)
+        config = DataConfig(image_size=(16, 16), clip=clip, validation=0.3, prologues=prologues)
         clips = TrainingData([tmp_path / "d"], config).train
         shown = rows_of(clips.batch(range(len(clips)))["images"][:, 0])
         assert shown == list(range(begin, begin + len(clips)))

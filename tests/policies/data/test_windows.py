@@ -77,7 +77,7 @@ def test_what_was_done_in_a_prologue_is_for_models_of_the_world_alone(tmp_path: 
     """Windows of a policy neither begin there nor have targets or ranges from there."""
     write_demos(tmp_path / "d", prologue=5)
     policy = TrainingData([tmp_path / "d"], SMALL)
-    world = TrainingData([tmp_path / "d"], SMALL.model_copy(update={"executed": True}))
+    world = TrainingData([tmp_path / "d"], SMALL.model_copy(update={"prologues": True}))
     for data, begin in ((policy, 5), (world, 0)):
         (part,) = data.parts
         demos = part.source.demos
