@@ -18,6 +18,9 @@ from pydantic import Field
 
 from wambench_policies.nn.config import Config, preset
 
+Negatives = Literal["task", "any", "none"]
+"""Whose actions a video is contrasted with; see `PosttrainRun`."""
+
 
 class ResidualConfig(Config):
     """The residual network.
@@ -69,9 +72,13 @@ class PosttrainRun(ResidualConfig):
         tasks: Indices of the tasks to learn on; empty for all.
         trajectories: Imagined trajectories N: starts that are drawn once, in equal numbers for all
             tasks, each with its video (paper: 1,000; its figure grows with N).
-        group: Episodes of one task that are contrasted with each other: one's own video is the
-            positive, those of the task's other starts are the negatives (paper; 16 as in stage 1).
-        groups: Such groups in a round, each of another task (ours).
+        group: Episodes that are contrasted with each other: one's own video is the positive, those
+            of the others are the negatives (16 as in stage 1).
+        negatives: Whose the others are: other starts of one `task` (paper), episodes of `any` task
+            (as in stage 1), or `none`: the loss is 1 - cosine with one's own video (ours: what a
+            task's starts have in common is no error, and negatives take it away from the gradient;
+            see docs/world2act.md).
+        groups: Such groups in a round; of one task each, another one (ours).
         epochs: How often a round's episodes are gone through, one step for every group (ours).
         budget: Simulator steps; the round that exceeds them is the last (ours: 20,000 optimiser
             steps, which the page's curve has, are about 3.8 million).
@@ -96,6 +103,7 @@ class PosttrainRun(ResidualConfig):
     tasks: tuple[int, ...] = ()
     trajectories: int = Field(1000, ge=2)
     group: int = Field(16, ge=2)
+    negatives: Negatives = "task"
     groups: int = Field(4, ge=1)
     epochs: int = Field(8, ge=1)
     budget: int = Field(4_000_000, ge=1)

@@ -16,7 +16,8 @@ from torch import Tensor
 from wambench.protocol import SuiteSpec
 from wambench_policies.nn.normalise import ActionNormaliser
 from wambench_policies.world2act.align.config import AlignRun
-from wambench_policies.world2act.align.contrast import Retrieval, infonce, scores
+from wambench_policies.world2act.align.contrast import Scores, infonce, scores
+from wambench_policies.world2act.posttrain.config import Negatives
 from wambench_policies.world2act.posttrain.corrected import Seen
 from wambench_policies.world2act.posttrain.residual import Residual, half_ranges
 
@@ -39,20 +40,27 @@ class Rollout:
 
 
 class Objective:
-    """Contrast within groups of episodes of one task.
+    """How far executed actions are from what was imagined, over groups of episodes.
 
     Args:
         residual: The network.
         align: Contrast, direction and temperature, which are those of alignment.
         actions: How the robot's actions are normalised.
         spec: The suite; beyond the bounds of its actions nothing is executed.
+        negatives: See `PosttrainRun.negatives`.
     """
 
     def __init__(
-        self, residual: Residual, align: AlignRun, actions: ActionNormaliser, spec: SuiteSpec
+        self,
+        residual: Residual,
+        align: AlignRun,
+        actions: ActionNormaliser,
+        spec: SuiteSpec,
+        negatives: Negatives = "task",
     ) -> None:
         self._residual = residual
         self._align = align
+        self._negatives = negatives
         device = next(residual.parameters()).device
         half = half_ranges(actions)
         middle = np.asarray(actions.low) + half
@@ -83,23 +91,30 @@ class Objective:
         video = final.new_zeros(len(group), length, residual.config.dim)
         video[mask] = torch.cat([one.video[: len(one)] for one in group]).to(device)
 
-        def contrast(chunks: Tensor) -> list[Retrieval]:
+        def alike(chunks: Tensor) -> Scores:
             codes = torch.zeros_like(video)
             codes = codes.masked_scatter(mask[..., None], residual.adapter(chunks).code)
-            table = scores(video, codes, mask, mask, self._align.contrast)
-            both = [table] if self._align.direction != "both" else [table, table.turned()]
-            own = torch.arange(len(group), device=device)
-            return [infonce(each, own, self._align.temperature) for each in both]
+            return scores(video, codes, mask, mask, self._align.contrast)
 
-        ours = contrast(final)
-        total = torch.stack([one.loss for one in ours]).sum()
+        ours = alike(final)
+        total = self._error(ours)
         with torch.no_grad():
-            base = torch.stack([one.loss for one in contrast(actions)]).sum()
+            base = self._error(alike(actions))
+            found = infonce(ours, torch.arange(len(group), device=device), 1.0)
         terms = {
             "loss": total,
             "base_contrast": base,
-            "found": ours[0].accuracy,
-            "chance": ours[0].chance,
+            "found": found.accuracy,
+            "chance": found.chance,
             "change": (final - actions).abs().mean(),
         }
         return total, {name: value.detach() for name, value in terms.items()}
+
+    def _error(self, table: Scores) -> Tensor:
+        """How far actions are from their own videos, and not those of others."""
+        own = torch.arange(table.values.shape[1], device=table.values.device)
+        if self._negatives == "none":
+            return 1 - table.values[:, own, own][table.allowed[:, own, own]].mean()
+        both = [table] if self._align.direction != "both" else [table, table.turned()]
+        losses = [infonce(each, own, self._align.temperature).loss for each in both]
+        return torch.stack(losses).sum()

@@ -149,7 +149,7 @@ class _Posttraining:
         evaluate.check_cameras(self.policy, config.base, self.suite)
         self._check_pictures()
         self.imagination = Imagination(self.world, adapters.video, config.still, config.seed)
-        self.objective = Objective(residual, self.align, embodiment.action, spec)
+        self.objective = Objective(residual, self.align, embodiment.action, spec, config.negatives)
         self.starts = self._starts()
         self.progress = RoundProgress()
         self.record: dict[str, Any] = {}
@@ -207,7 +207,7 @@ class _Posttraining:
         chosen = list(config.tasks) or [task.index for task in self.suite.tasks()]
         self.policy.check([self.suite.tasks()[index] for index in chosen])
         each = math.ceil(config.trajectories / len(chosen))
-        if each < config.group:
+        if config.negatives == "task" and each < config.group:
             raise UsageError(
                 f"{config.trajectories} trajectories of {len(chosen)} tasks are {each} of each, "
                 f"and a group has {config.group} episodes of one.",
@@ -318,13 +318,15 @@ class _Posttraining:
     # ---- one round -----------------------------------------------------------------------------
 
     def _episodes(self, number: int) -> list[list[Episode]]:
-        """The groups of a round: episodes of a task each."""
-        rng = np.random.default_rng([self.config.seed, number])
-        tasks = rng.permutation(list(self.starts))[: self.config.groups]
+        """The groups of a round: episodes of a task each, or of any."""
+        config, rng = self.config, np.random.default_rng([self.config.seed, number])
+        if config.negatives != "task":
+            every = [start for starts in self.starts.values() for start in starts]
+            drawn = rng.permutation(len(every))[: config.groups * config.group]
+            return [[every[i] for i in group] for group in np.array_split(drawn, config.groups)]
+        tasks = rng.permutation(list(self.starts))[: config.groups]
         return [
-            [self.starts[task][i] for i in rng.permutation(len(self.starts[task]))][
-                : self.config.group
-            ]
+            [self.starts[task][i] for i in rng.permutation(len(self.starts[task]))][: config.group]
             for task in tasks.tolist()
         ]
 
