@@ -167,7 +167,7 @@ class WorldModelObjective(nn.Module):
         model = self.model
         latents = self.latents(batch)
         noise = normal(latents.shape, generator, latents)
-        time = flow_times((len(latents),), generator, latents)
+        time = flow_times((len(latents),), generator, latents, alpha=self.config.early)
         t = time[:, None, None, None, None]
         points = (1 - t) * model.start(latents[:, :, 0], noise) + t * latents
         found = model.clean(points, time, model.read(batch["instruction"]))
