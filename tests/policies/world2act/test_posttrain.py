@@ -21,7 +21,11 @@ from wambench_policies.nn.normalise import (  # noqa: E402
 )
 from wambench_policies.world2act.align.adapters import ADAPTERS  # noqa: E402
 from wambench_policies.world2act.align.config import AlignRun  # noqa: E402
-from wambench_policies.world2act.posttrain.config import PosttrainRun, ResidualConfig  # noqa: E402
+from wambench_policies.world2act.posttrain.config import (  # noqa: E402
+    Negatives,
+    PosttrainRun,
+    ResidualConfig,
+)
 from wambench_policies.world2act.posttrain.corrected import CorrectedPolicy, Seen  # noqa: E402
 from wambench_policies.world2act.posttrain.imagination import moving  # noqa: E402
 from wambench_policies.world2act.posttrain.learning import Objective, Rollout  # noqa: E402
@@ -222,8 +226,8 @@ def decided(count: int, seed: int) -> list[Seen]:
     return [Seen(*each) for each in zip(*inputs(count, seed), strict=True)]
 
 
-def objective(network: Residual) -> Objective:
-    return Objective(network, AlignRun.tiny(), ACTIONS, SPEC)
+def objective(network: Residual, negatives: Negatives = "task") -> Objective:
+    return Objective(network, AlignRun.tiny(), ACTIONS, SPEC, negatives)
 
 
 def test_before_it_learns_the_loss_is_that_of_the_base() -> None:
@@ -247,7 +251,23 @@ def test_only_chunks_that_have_both_actions_and_a_latent_count() -> None:
         assert found.loss(whole)[0] != found.loss(same)[0]
 
 
-def test_the_adapter_is_frozen_and_learning_makes_episodes_more_like_their_videos() -> None:
+def test_without_negatives_the_loss_is_the_mean_distance_from_ones_own_video() -> None:
+    network = residual()
+    actions = torch.stack([seen.actions for seen in decided(4, 0)])
+    code = network.adapter(actions).code
+    along, across = Rollout(decided(4, 0), code), Rollout(decided(4, 0), -code)
+    with torch.no_grad():
+        alone, both = (objective(network, "none").loss(g)[0] for g in ([along], [along, across]))
+        twins = objective(network).loss([along, along])[0]
+    assert (float(alone), float(both)) == (pytest.approx(0, abs=1e-6), pytest.approx(1))
+    # With negatives two that are alike tell nothing, however near their videos they are.
+    assert float(twins) == pytest.approx(2 * np.log(2))
+
+
+@pytest.mark.parametrize("negatives", ["task", "none"])
+def test_the_adapter_is_frozen_and_learning_makes_episodes_more_like_their_videos(
+    negatives: Negatives,
+) -> None:
     network = residual(limit=0.5)
     groups = [decided(6, seed) for seed in range(4)]
     with torch.no_grad():
@@ -262,7 +282,7 @@ def test_the_adapter_is_frozen_and_learning_makes_episodes_more_like_their_video
     optimiser = torch.optim.AdamW(trained, lr=5e-3)
     losses = []
     for _ in range(12):
-        loss, terms = objective(network).loss(rollouts)
+        loss, terms = objective(network, negatives).loss(rollouts)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

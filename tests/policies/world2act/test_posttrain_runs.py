@@ -166,6 +166,19 @@ def test_a_training_counts_simulator_steps_and_says_what_it_did(made: Path) -> N
     assert all(key.startswith("example_reach/") for key in imagined(made / "w2a"))
 
 
+def test_a_group_of_one_task_has_its_starts_alone_and_one_of_any_those_of_all(
+    made: Path, tmp_path: Path
+) -> None:
+    # Two tasks have five starts each.
+    with pytest.raises(UsageError, match="a group has 10 episodes of one"):
+        train(made, tmp_path / "task", overrides={"group": "10"})
+    wide = {"group": "10", "groups": "1", "negatives": "any"}
+    train(made, tmp_path / "any", steps=1, overrides=wide)
+    (row,) = rows(tmp_path / "any")
+    assert float(row["chance"]) == pytest.approx(1 / 10)
+    assert len(imagined(tmp_path / "any")) == 10
+
+
 def imagined(out: Path) -> dict[str, Any]:
     return load_file(out / "training" / "imagined.safetensors")
 
