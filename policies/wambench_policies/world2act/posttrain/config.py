@@ -129,6 +129,6 @@ class PosttrainRun(ResidualConfig):
             group=8,
             groups=2,
             budget=100_000,
-            still=0.06,
+            still=0.015,
             learning_rate=3e-4,
         )
