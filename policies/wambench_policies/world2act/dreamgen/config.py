@@ -121,7 +121,7 @@ class ImagineRun(Config):
     @classmethod
     def tiny(cls) -> ImagineRun:
         """For latents of the tiny tokenizer; see `PosttrainRun.still`."""
-        return cls(still=0.06)
+        return cls(still=0.015)
 
     @preset
     @classmethod
