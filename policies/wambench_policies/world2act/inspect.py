@@ -43,6 +43,7 @@ class World2ActInspector:
         Diagnostic("retrieval", "are actions found by their video, and videos by theirs", ALIGNED),
         Diagnostic("similarity", "every video beside the actions of every other clip", ALIGNED),
         Diagnostic("chunks", "likeness of a latent and actions some chunks away", ALIGNED),
+        Diagnostic("direction", "does the gradient lead moved actions back", ALIGNED),
     )
     inputs = (
         TrainInput("base", "checkpoint of stage worldmodel, --wm base, to compare with"),

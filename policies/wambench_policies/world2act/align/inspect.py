@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from wambench.demos.demo import DemoInfo
 from wambench.errors import DataError
 from wambench.inspector import Finding, InspectRequest
 from wambench_policies.diagnostics.episodes import read_episodes
@@ -29,6 +30,8 @@ from wambench_policies.world2act.align.pairs import chunked, episode_of, imagine
 
 _SHOWN = 48
 """Clips that a matrix shows."""
+_OFFSETS = (0.05, 0.1, 0.2, 0.4)
+"""By how much actions are moved, root mean square, in units of half their range."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,9 @@ class Embedded:
         skills: What they show.
         episodes: Which episode they are of.
         video: (M, T, D) codes of imagined latents.
-        actions: (M, T, D) codes of the actions that were executed.
+        chunks: (M, T, K, A) the actions that were executed, normalised.
+        movable: (M, A) which of them are more than two-valued.
+        actions: (M, T, D) their codes.
         mask: (M, T) which chunks are real.
     """
 
@@ -48,6 +53,8 @@ class Embedded:
     skills: list[str]
     episodes: list[str]
     video: Tensor
+    chunks: Tensor
+    movable: Tensor
     actions: Tensor
     mask: Tensor
 
@@ -104,6 +111,8 @@ class AlignInspection:
             skills=[infos[i].instruction for i in chosen],
             episodes=named,
             video=self.model.video(latents).cpu(),
+            chunks=chunks,
+            movable=torch.tensor([self._movable(infos[i], chunks.shape[-1]) for i in chosen]),
             actions=self.model.action(chunks.to(latents.device)).code.cpu(),
             mask=mask,
         )
@@ -216,7 +225,70 @@ class AlignInspection:
         )
         return self._finding("chunks", line, rows, figure)
 
+    def direction(self) -> Finding:
+        """Whether likeness falls where actions are moved, and its gradient points back.
+
+        All actions of a clip are moved by the same random offset. What post-training follows is the
+        gradient of one of three: likeness with the own video, and the contrast with other clips of
+        the skill or with all.
+        """
+        from wambench_policies.diagnostics.draw import curves
+
+        rows = [self._moved(size) for size in _OFFSETS]
+        names = [name for name in rows[0] if name not in ("moved", "likeness")]
+        figure = curves(
+            f"Way back from moved actions, {len(self.seen.names)} clips",
+            [row["moved"] for row in rows],
+            {name: [row[name] for row in rows] for name in names},
+            "actions moved by (half ranges)",
+            "cosine of the gradient and the way back",
+        )
+        seen, last = self.seen, rows[-1]
+        real = scores(seen.video, seen.actions, seen.mask, seen.mask, "chunk_wise").values[0]
+        told = ", ".join(f"{name} {np.mean([row[name] for row in rows]):.2f}" for name in names)
+        line = (
+            f"likeness {real.diagonal().mean():.2f}, of actions moved by {last['moved']:g} "
+            f"{last['likeness']:.2f}; cosine of gradient and way back: {told}; 1 would lead "
+            "straight back, 0 leads nowhere"
+        )
+        return self._finding("direction", line, rows, figure)
+
     # ---- inside --------------------------------------------------------------------------------
+
+    def _moved(self, size: float) -> dict[str, float]:
+        """One row of `direction`: likeness, and the means over clips of three cosines."""
+        seen, run = self.seen, self.run
+        eye = torch.eye(len(seen.names), dtype=torch.bool)
+        generator = torch.Generator().manual_seed(self.request.seed)
+        way = torch.randn(seen.movable.shape, generator=generator) * seen.movable
+        way = size * way / way.square().sum(1, keepdim=True).sqrt()
+        way = way * seen.movable.sum(1, keepdim=True).sqrt()
+        chunks = (seen.chunks + way[:, None, None]).requires_grad_()
+        codes = self.model.action(chunks.to(self.world.device)).code.cpu()
+        likeness = scores(seen.video, codes, seen.mask, seen.mask, "chunk_wise").values[0]
+        row = {"moved": size, "likeness": float(likeness.diagonal().mean().detach())}
+        objectives = {"likeness alone": (-likeness.diagonal().sum(), eye.any(1))}
+        table = scores(seen.video, codes, seen.mask, seen.mask, run.contrast)
+        own = torch.arange(len(eye))
+        for name, pairs in (
+            ("against its skill", self._pairs(same_skill=True)),
+            ("against all", self._pairs(same_skill=True) | self._pairs(same_skill=False)),
+        ):
+            among = table.without(~(pairs | eye))
+            both = [among] if run.direction != "both" else [among, among.turned()]
+            loss = torch.stack([infonce(each, own, run.temperature).loss for each in both]).sum()
+            objectives[name] = (loss, pairs.any(1))
+        for name, (loss, asked) in objectives.items():
+            if bool(asked.any()):
+                (slope,) = torch.autograd.grad(loss, chunks, retain_graph=True)
+                pull = -(slope * seen.mask[..., None, None]).sum((1, 2)) * seen.movable
+                row[name] = float(F.cosine_similarity(pull, -way, dim=-1)[asked].mean())
+        return row
+
+    def _movable(self, info: DemoInfo, width: int) -> list[bool]:
+        """Which of `width` actions a residual may change; see `ResidualConfig.limit`."""
+        kinds = self.checkpoint.normalisation.embodiments[info.embodiment].action.kinds
+        return [i < len(kinds) and kinds[i] != "levels" for i in range(width)]
 
     def _pairs(self, *, same_skill: bool) -> Tensor:
         """(M, M) pairs of clips of different episodes, of one skill or of two."""
