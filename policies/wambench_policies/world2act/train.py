@@ -208,6 +208,7 @@ class World2ActTrainer:
 
             data.wrap(paired)
             objective = AlignObjective(config, data.normalisation)
+            objective.model.spread.copy_(data.train.spread())
             return objective, objective.model
 
         return run_training(

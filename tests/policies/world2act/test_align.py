@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -319,12 +320,13 @@ def test_every_diagnostic_of_an_alignment_writes_its_numbers_and_figure(
     trained: Path, tmp_path: Path
 ) -> None:
     found = look(trained, tmp_path, "align")
-    assert list(found) == ["retrieval", "similarity", "chunks"]
+    assert list(found) == ["retrieval", "similarity", "chunks", "direction"]
     for finding in found.values():
         assert all(file.stat().st_size > 0 for file in finding.files)
     assert len(table(found["retrieval"])) == 4
     assert len(table(found["similarity"])) == 9 * 9
     assert [row["chunks_later"] for row in table(found["chunks"])] == ["-1", "0", "1"]
+    assert [row["moved"] for row in table(found["direction"])] == ["0.1", "0.2", "0.5", "1.0"]
 
 
 def test_an_alignment_that_knows_finds_everything_and_its_control_nothing(
@@ -333,8 +335,6 @@ def test_an_alignment_that_knows_finds_everything_and_its_control_nothing(
     seen = AlignInspection.seen.func  # type: ignore[attr-defined]
 
     def knowing(self: AlignInspection) -> Any:
-        from dataclasses import replace
-
         found = seen(self)
         codes = torch.randn(found.actions.shape, generator=torch.Generator().manual_seed(0))
         return replace(found, video=codes, actions=codes)
@@ -347,6 +347,23 @@ def test_an_alignment_that_knows_finds_everything_and_its_control_nothing(
         assert 0 < float(row["chance"]) < 0.6
     best = max(table(found["chunks"]), key=lambda row: float(row["its own clip"]))
     assert best["chunks_later"] == "0"
+
+
+def test_videos_that_are_what_was_done_lead_moved_actions_back(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = AlignInspection.seen.func  # type: ignore[attr-defined]
+
+    def perfect(self: AlignInspection) -> Any:
+        found = seen(self)
+        return replace(found, video=found.actions)
+
+    monkeypatch.setattr(AlignInspection, "seen", property(perfect))
+    rows = table(look(trained, tmp_path, "align", only=("direction",))["direction"])
+    likeness = [float(row["likeness"]) for row in rows]
+    assert likeness == sorted(likeness, reverse=True)
+    assert likeness[0] < 1
+    assert all(float(row["likeness alone"]) > 0.3 for row in rows)
 
 
 def test_a_world_model_that_was_not_aligned_is_refused(trained: Path, tmp_path: Path) -> None:

@@ -30,8 +30,8 @@ from wambench_policies.world2act.align.pairs import chunked, episode_of, imagine
 
 _SHOWN = 48
 """Clips that a matrix shows."""
-_OFFSETS = (0.05, 0.1, 0.2, 0.4)
-"""By how much actions are moved, root mean square, in units of half their range."""
+_OFFSETS = (0.1, 0.2, 0.5, 1.0)
+"""By how much actions are moved, root mean square, in their standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Embedded:
         episodes: Which episode they are of.
         video: (M, T, D) codes of imagined latents.
         chunks: (M, T, K, A) the actions that were executed, normalised.
-        movable: (M, A) which of them are more than two-valued.
+        spread: (M, A) their standard deviations, 0 of two-valued ones.
         actions: (M, T, D) their codes.
         mask: (M, T) which chunks are real.
     """
@@ -54,7 +54,7 @@ class Embedded:
     episodes: list[str]
     video: Tensor
     chunks: Tensor
-    movable: Tensor
+    spread: Tensor
     actions: Tensor
     mask: Tensor
 
@@ -112,7 +112,7 @@ class AlignInspection:
             episodes=named,
             video=self.model.video(latents).cpu(),
             chunks=chunks,
-            movable=torch.tensor([self._movable(infos[i], chunks.shape[-1]) for i in chosen]),
+            spread=torch.stack([self._spread(infos[i]) for i in chosen]),
             actions=self.model.action(chunks.to(latents.device)).code.cpu(),
             mask=mask,
         )
@@ -240,7 +240,7 @@ class AlignInspection:
             f"Way back from moved actions, {len(self.seen.names)} clips",
             [row["moved"] for row in rows],
             {name: [row[name] for row in rows] for name in names},
-            "actions moved by (half ranges)",
+            "actions moved by (standard deviations)",
             "cosine of the gradient and the way back",
         )
         seen, last = self.seen, rows[-1]
@@ -260,10 +260,10 @@ class AlignInspection:
         seen, run = self.seen, self.run
         eye = torch.eye(len(seen.names), dtype=torch.bool)
         generator = torch.Generator().manual_seed(self.request.seed)
-        way = torch.randn(seen.movable.shape, generator=generator) * seen.movable
+        way = torch.randn(seen.spread.shape, generator=generator) * (seen.spread > 0)
         way = size * way / way.square().sum(1, keepdim=True).sqrt()
-        way = way * seen.movable.sum(1, keepdim=True).sqrt()
-        chunks = (seen.chunks + way[:, None, None]).requires_grad_()
+        way = way * (seen.spread > 0).sum(1, keepdim=True).sqrt()
+        chunks = (seen.chunks + (way * seen.spread)[:, None, None]).requires_grad_()
         codes = self.model.action(chunks.to(self.world.device)).code.cpu()
         likeness = scores(seen.video, codes, seen.mask, seen.mask, "chunk_wise").values[0]
         row = {"moved": size, "likeness": float(likeness.diagonal().mean().detach())}
@@ -281,14 +281,16 @@ class AlignInspection:
         for name, (loss, asked) in objectives.items():
             if bool(asked.any()):
                 (slope,) = torch.autograd.grad(loss, chunks, retain_graph=True)
-                pull = -(slope * seen.mask[..., None, None]).sum((1, 2)) * seen.movable
+                pull = -(slope * seen.mask[..., None, None]).sum((1, 2)) * seen.spread
                 row[name] = float(F.cosine_similarity(pull, -way, dim=-1)[asked].mean())
         return row
 
-    def _movable(self, info: DemoInfo, width: int) -> list[bool]:
-        """Which of `width` actions a residual may change; see `ResidualConfig.limit`."""
+    def _spread(self, info: DemoInfo) -> Tensor:
+        """(A,) how much actions differ that a residual may change; see `ResidualConfig.limit`."""
         kinds = self.checkpoint.normalisation.embodiments[info.embodiment].action.kinds
-        return [i < len(kinds) and kinds[i] != "levels" for i in range(width)]
+        spread = self.model.spread.cpu()
+        may = [i < len(kinds) and kinds[i] != "levels" for i in range(len(spread))]
+        return spread * torch.tensor(may)
 
     def _pairs(self, *, same_skill: bool) -> Tensor:
         """(M, M) pairs of clips of different episodes, of one skill or of two."""

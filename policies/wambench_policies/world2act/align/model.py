@@ -36,6 +36,8 @@ class Alignment(nn.Module):
     Attributes:
         video: Latents into the common space.
         action: Chunks of actions into it, and back.
+        spread: (A,) standard deviations of the demonstrations' actions, normalised: how far from
+            them the adapter knows anything.
     """
 
     def __init__(self, config: AlignRun, width: int) -> None:
@@ -46,6 +48,7 @@ class Alignment(nn.Module):
         self.action: ActionAdapter = ADAPTERS[config.action_adapter](
             tokenizer.stride, width, config.dim
         )
+        self.register_buffer("spread", torch.ones(width))
 
     @classmethod
     def load(cls, checkpoint: Checkpoint) -> Self:

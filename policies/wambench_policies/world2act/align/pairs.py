@@ -158,6 +158,11 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.chosen)
 
+    def spread(self) -> Tensor:
+        """(A,) standard deviations of the real actions."""
+        found = self._actions(np.arange(len(self)))
+        return found["actions"][found["mask"]].flatten(0, 1).std(0)
+
     def sampler(self, seed: int) -> GroupSampler:
         """Batches of clips; with negatives from the batch, in groups of one skill."""
         share = self._config.hard_ratio if self._config.negatives == "batch" else 0.0

@@ -39,10 +39,12 @@ class ResidualConfig(Config):
             picture of 256 x 256).
         image_size: Side of the picture.
         camera: Whose picture; that of the world model, or its first one (ours).
-        limit: Greatest change of an action, in units of half the range that the demonstrations have
-            (ours: nothing but the contrast holds the residual back). Two-valued commands, such as a
-            gripper's, are not changed (ours: a small change would be rounded away where it is
-            executed, and count where the loss sees it).
+        limit: Greatest change of an action, in standard deviations that the demonstrations have in
+            that dimension (ours: nothing but the objective holds the residual back, and of actions
+            that no demonstration has the adapter knows nothing; half the range in place of the
+            deviation let it turn the hand as demonstrations hardly ever do, and no episode
+            succeeded). Two-valued commands, such as a gripper's, are not changed (ours: a small
+            change would be rounded away where it is executed, and count where the loss sees it).
     """
 
     action_adapter: Literal["mlp", "vae"] = "mlp"

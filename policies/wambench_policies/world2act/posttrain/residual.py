@@ -21,11 +21,14 @@ from torch import Tensor, nn
 from wambench_policies.nn.attention import SelfAttentionBlock
 from wambench_policies.nn.normalise import ActionNormaliser
 from wambench_policies.world2act.align.adapters import ADAPTERS, ActionAdapter
+from wambench_policies.world2act.align.model import Alignment
 from wambench_policies.world2act.posttrain.config import ResidualConfig
 
 KERNELS = (8, 4, 3)
 STRIDES = (4, 2, 2)
 """Of the convolutions; see `ResidualConfig.channels`."""
+_STILL = 1e-6
+"""Changes of normalised actions below which there are none."""
 
 
 class Residual(nn.Module):
@@ -39,6 +42,7 @@ class Residual(nn.Module):
     Attributes:
         adapter: B_a, frozen.
         decoder: D.
+        spread: (A,) standard deviations of the demonstrations' actions; see `ResidualConfig.limit`.
     """
 
     def __init__(self, config: ResidualConfig, actions: ActionNormaliser, state_dim: int) -> None:
@@ -64,12 +68,14 @@ class Residual(nn.Module):
         nn.init.zeros_(self.head[-1].bias)
         movable = torch.tensor([float(kind != "levels") for kind in actions.kinds])
         self.register_buffer("movable", movable, persistent=False)
+        self.register_buffer("spread", torch.ones(width))
         self.adapter.requires_grad_(False)
 
-    def begin_from(self, aligned: ActionAdapter) -> None:
-        """Takes over an aligned adapter, and its decoder as the one to train."""
-        self.adapter.load_state_dict(aligned.state_dict())
-        self.decoder.load_state_dict(aligned.decoder.state_dict())
+    def begin_from(self, aligned: Alignment) -> None:
+        """Takes over an aligned adapter, its decoder as the one to train, and what it knows of."""
+        self.adapter.load_state_dict(aligned.action.state_dict())
+        self.decoder.load_state_dict(aligned.action.decoder.state_dict())
+        self.spread.copy_(aligned.spread)
 
     def forward(self, actions: Tensor, images: Tensor, states: Tensor) -> Tensor:
         """How chunks are to be changed.
@@ -88,7 +94,8 @@ class Residual(nn.Module):
         tokens = torch.stack([self.read(code), seen, self.feel(states)], dim=1)
         moved = code + self.head(self.norm(self.blocks(tokens)[:, 0]))
         change = self.decoder(moved) - self.decoder(code)
-        limit = self.config.limit
+        # A dimension that never changes is left alone.
+        limit = (self.config.limit * self.spread).clamp(min=_STILL)
         return limit * torch.tanh(change / limit) * self.movable
 
 

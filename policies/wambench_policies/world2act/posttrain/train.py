@@ -138,7 +138,7 @@ class _Posttraining:
         adapters = Alignment.load(aligned).to(self.world.device)
         torch.manual_seed(config.seed)
         residual = Residual(config, embodiment.action, len(embodiment.state.mean))
-        residual.begin_from(adapters.action)
+        residual.begin_from(adapters)
         self.residual = residual.to(chosen_device(request.device))
         self.optimiser = torch.optim.AdamW(
             parameter_groups([("residual", [residual], 1.0)], config.weight_decay),
