@@ -241,7 +241,7 @@ class AlignInspection:
             [row["moved"] for row in rows],
             {name: [row[name] for row in rows] for name in names},
             "actions moved by (standard deviations)",
-            "cosine of the gradient and the way back",
+            "cosine with the way back",
         )
         seen, last = self.seen, rows[-1]
         real = scores(seen.video, seen.actions, seen.mask, seen.mask, "chunk_wise").values[0]
