@@ -124,7 +124,7 @@ class PosttrainRun(ResidualConfig):
     @preset
     @classmethod
     def tiny(cls) -> PosttrainRun:
-        """On two CPU cores."""
+        """On two CPU cores; docs/world2act.md, "Does it help?", has why limit and negatives."""
         return cls(
             image_size=64,
             trajectories=160,
@@ -132,5 +132,7 @@ class PosttrainRun(ResidualConfig):
             groups=2,
             budget=100_000,
             still=0.015,
+            limit=0.05,
+            negatives="any",
             learning_rate=3e-4,
         )
