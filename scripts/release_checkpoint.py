@@ -75,7 +75,7 @@ def scores(runs: Sequence[RunDirectory]) -> list[str]:
     return [*lines, ""]
 
 
-def release(source: Path, target: Path, runs: Sequence[Path], *, exact: bool) -> None:
+def release(source: Path, target: Path, runs: Sequence[Path], *, exact: bool = False) -> None:
     """Writes the shipped form of `source` to `target`; see the module docstring."""
     checkpoint = Checkpoint.open(source)
     card = (source / CARD).read_text()
