@@ -263,7 +263,7 @@ def test_a_residual_that_has_not_learned_changes_nothing_of_a_learned_policy_eit
 def test_a_checkpoint_is_of_one_base(made: Path, tmp_path: Path) -> None:
     spec = load_suite("example_reach").spec
     assert policies.world2act(spec, str(made / "w2a")).execute == 4
-    with pytest.raises(UsageError, match="No World2Act trained for example_reach is shipped"):
+    with pytest.raises(UsageError, match="No trained World2Act is shipped"):
         policies.world2act(spec)
     with pytest.raises(UsageError, match="stage align, expected posttrain"):
         policies.world2act(spec, str(made / "align"))
