@@ -171,7 +171,7 @@ def test_a_group_of_one_task_has_its_starts_alone_and_one_of_any_those_of_all(
 ) -> None:
     # Two tasks have five starts each.
     with pytest.raises(UsageError, match="a group has 10 episodes of one"):
-        train(made, tmp_path / "task", overrides={"group": "10"})
+        train(made, tmp_path / "task", overrides={"group": "10", "negatives": "task"})
     wide = {"group": "10", "groups": "1", "negatives": "any"}
     train(made, tmp_path / "any", steps=1, overrides=wide)
     (row,) = rows(tmp_path / "any")
@@ -275,7 +275,7 @@ def test_a_checkpoint_is_of_one_base(made: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"overrides": {"trajectories": "4"}}, "are 2 of each"),
+        ({"overrides": {"trajectories": "4", "negatives": "task"}}, "are 2 of each"),
         ({"overrides": {"suite": "libero_goal"}}, "--set suite is given by an option"),
         ({"inputs": {"tasks": "7"}}, "no task 7"),
         ({"inputs": {"base": "flow_bd"}}, "no policy named"),
