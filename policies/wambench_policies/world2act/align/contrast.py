@@ -25,6 +25,7 @@ from torch import Tensor
 from wambench.errors import DataError
 
 Contrast = Literal["chunk_wise", "marginal", "global"]
+Direction = Literal["both", "video_to_action"]
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,12 @@ def infonce(table: Scores, own: Tensor, temperature: float) -> Retrieval:
         accuracy=(logits.argmax(-1) == wanted).float().mean(),
         chance=(1 / candidates).mean(),
     )
+
+
+def contrast_loss(table: Scores, own: Tensor, temperature: float, direction: Direction) -> Tensor:
+    """InfoNCE in the direction that is asked for, or in both, added up; see `infonce`."""
+    tables = [table] if direction != "both" else [table, table.turned()]
+    return torch.stack([infonce(each, own, temperature).loss for each in tables]).sum()
 
 
 def _pooled(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

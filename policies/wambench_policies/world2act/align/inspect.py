@@ -24,7 +24,13 @@ from wambench_policies.diagnostics.files import write_finding
 from wambench_policies.nn.checkpoint import Checkpoint
 from wambench_policies.nn.random import draw_seed
 from wambench_policies.world2act.align.config import AlignRun
-from wambench_policies.world2act.align.contrast import Retrieval, Scores, infonce, scores
+from wambench_policies.world2act.align.contrast import (
+    Retrieval,
+    Scores,
+    contrast_loss,
+    infonce,
+    scores,
+)
 from wambench_policies.world2act.align.model import Alignment, world_of
 from wambench_policies.world2act.align.pairs import chunked, episode_of, imaginer
 
@@ -275,8 +281,7 @@ class AlignInspection:
             ("against all", self._pairs(same_skill=True) | self._pairs(same_skill=False)),
         ):
             among = table.without(~(pairs | eye))
-            both = [among] if run.direction != "both" else [among, among.turned()]
-            loss = torch.stack([infonce(each, own, run.temperature).loss for each in both]).sum()
+            loss = contrast_loss(among, own, run.temperature, run.direction)
             objectives[name] = (loss, pairs.any(1))
         for name, (loss, asked) in objectives.items():
             if bool(asked.any()):

@@ -16,7 +16,7 @@ from torch import Tensor
 from wambench.protocol import SuiteSpec
 from wambench_policies.nn.normalise import ActionNormaliser
 from wambench_policies.world2act.align.config import AlignRun
-from wambench_policies.world2act.align.contrast import Scores, infonce, scores
+from wambench_policies.world2act.align.contrast import Scores, contrast_loss, infonce, scores
 from wambench_policies.world2act.posttrain.config import Negatives
 from wambench_policies.world2act.posttrain.corrected import Seen
 from wambench_policies.world2act.posttrain.residual import Residual, half_ranges
@@ -115,6 +115,4 @@ class Objective:
         own = torch.arange(table.values.shape[1], device=table.values.device)
         if self._negatives == "none":
             return 1 - table.values[:, own, own][table.allowed[:, own, own]].mean()
-        both = [table] if self._align.direction != "both" else [table, table.turned()]
-        losses = [infonce(each, own, self._align.temperature).loss for each in both]
-        return torch.stack(losses).sum()
+        return contrast_loss(table, own, self._align.temperature, self._align.direction)
