@@ -64,7 +64,8 @@ def curve(out: Path) -> list[list[str]]:
 
 
 def run_config(**changes: Any) -> AlignRun:
-    config = AlignRun.tiny().with_overrides({"starts": "3", "draws": "1"} | changes)
+    changes = {"starts": "3", "draws": "1", "moments": "1"} | changes
+    config = AlignRun.tiny().with_overrides(changes)
     return config.model_copy(update={"world_model": small_config()})
 
 
@@ -83,10 +84,14 @@ def pairs(folder: Path, config: AlignRun, **changes: Any) -> tuple[TrainingData,
 # ---- which actions go with which latent ----------------------------------------------------------
 
 
-def test_every_latent_goes_with_the_four_actions_that_follow_it(trained: Path) -> None:
-    data, made = pairs(trained, run_config())
+@pytest.mark.parametrize(("moments", "chunks"), [(1, 3), (2, 2)])
+def test_every_latent_goes_with_the_four_actions_that_follow_it(
+    trained: Path, moments: int, chunks: int
+) -> None:
+    data, made = pairs(trained, run_config(moments=str(moments)))
     batch = made.batch(np.arange(len(made)))
-    assert batch["actions"].shape[1:3] == (3, 4)
+    assert batch["actions"].shape[1:3] == (chunks, 4)
+    assert batch["latents"].shape[2] == 3
     part = data.parts[0]
     normalise = data.normalisation.embodiments["panda"].action.normalise
     seen = set()
@@ -94,7 +99,7 @@ def test_every_latent_goes_with_the_four_actions_that_follow_it(trained: Path) -
         assert float(batch["latents"][i].unique()) == clip
         run, row = data.train._locate(int(clip))
         first, length = int(part.source.starts[run.demo]), part.source.demos[run.demo].length
-        for k in range(3):
+        for k in range(chunks):
             rows = range(row + 4 * k, row + 4 * k + 4)
             # The last action of a demonstration leads to no row of it.
             real = rows[-1] + 1 < length
@@ -111,7 +116,7 @@ def test_actions_that_are_too_few_for_their_latents_are_refused(trained: Path) -
     data, _ = pairs(trained, run_config())
     batch = data.train.batch([0], pictures=False)
     assert "images" not in batch
-    with pytest.raises(DataError, match="4 latents go with 16 actions, 4 each, and clips have 12"):
+    with pytest.raises(DataError, match="4 chunks of 4 actions, and clips have 12"):
         chunked(batch, 4, 4)
 
 
@@ -221,6 +226,19 @@ def test_adapters_have_the_published_sizes() -> None:
         assert coded.code.shape == (2, 5, 32)
         assert adapter.decode(coded.drawn).shape == chunks.shape
     assert VideoAdapter(16, 32)(torch.randn(2, 16, 5, 8, 8)).shape == (2, 5, 32)
+
+
+def test_with_two_moments_a_code_follows_from_the_latents_before_and_after_its_actions() -> None:
+    torch.manual_seed(0)
+    adapter = VideoAdapter(16, 32, moments=2, grid=2)
+    latents = torch.randn(2, 16, 5, 8, 8)
+    codes = adapter(latents)
+    assert codes.shape == (2, 4, 32)
+    assert torch.allclose(adapter(latents[:, :, 1:3]), codes[:, 1:2], atol=1e-5)
+    latents[:, :, 3] += 1
+    changed = (adapter(latents) - codes).abs().amax((0, 2)) > 1e-3
+    assert changed.tolist() == [False, False, True, True]
+    assert not torch.allclose(adapter(latents.flip(2)).flip(1), adapter(latents), atol=1e-3)
 
 
 def test_held_chunks_give_the_adapters_no_gradient(trained: Path) -> None:

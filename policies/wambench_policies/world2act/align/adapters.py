@@ -1,11 +1,13 @@
 """The two adapters: a latent of a video, and a chunk of actions, into one space of width D.
 
-    VideoAdapter       two strided convolutions, mean over the picture, a linear layer
+    VideoAdapter       two strided convolutions, means over the picture, a linear layer
     MLPActionAdapter   (M A) -> 128 -> 64 -> D, and back (paper)
     VAEActionAdapter   convolutions in time to a Gaussian over D, and back (release)
 
-A latent is looked at by itself. The released code has Conv3d here, over one latent with zeros
-before and after it: only the middle of its kernels ever sees anything, which is this Conv2d.
+A latent of Cosmos shows four frames, and is looked at by itself. The released code has Conv3d here,
+over one latent with zeros before and after it: only the middle of its kernels ever sees anything,
+which is this Conv2d. A latent of the tiny tokenizer is a single frame, in which nothing is seen to
+move: there the adapter is given the next one as well.
 """
 
 from __future__ import annotations
@@ -47,27 +49,34 @@ class VideoAdapter(nn.Module):
     Args:
         channels: Channels C of a latent.
         dim: Width D.
+        moments: See `AlignConfig`.
+        grid: Likewise.
+
+    Attributes:
+        moments: As above.
     """
 
-    def __init__(self, channels: int, dim: int) -> None:
+    def __init__(self, channels: int, dim: int, moments: int = 1, grid: int = 1) -> None:
         super().__init__()
+        self.moments = moments
         first, second = WIDTHS
         self.layers = nn.Sequential(
-            nn.Conv2d(channels, first, 3, stride=2, padding=1),
+            nn.Conv2d(moments * channels, first, 3, stride=2, padding=1),
             nn.GroupNorm(GROUPS[0], first),
             nn.GELU(),
             nn.Conv2d(first, second, 3, stride=2, padding=1),
             nn.GroupNorm(GROUPS[1], second),
             nn.GELU(),
-            nn.AdaptiveAvgPool2d(1),
+            nn.AdaptiveAvgPool2d(grid),
             nn.Flatten(),
-            nn.Linear(second, dim),
+            nn.Linear(grid**2 * second, dim),
         )
 
     def forward(self, latents: Tensor) -> Tensor:
-        """(B, C, T, h, w) latents to (B, T, D)."""
-        codes: Tensor = self.layers(latents.movedim(1, 2).flatten(0, 1))
-        return codes.unflatten(0, (len(latents), -1))
+        """(B, C, T, h, w) latents to (B, T - moments + 1, D)."""
+        seen = latents.movedim(1, 2).unfold(1, self.moments, 1)  # (B, N, C, h, w, moments)
+        codes: Tensor = self.layers(seen.movedim(-1, 2).flatten(0, 1).flatten(1, 2))
+        return codes.unflatten(0, seen.shape[:2])
 
 
 class ActionAdapter(nn.Module):

@@ -30,6 +30,11 @@ class AlignConfig(Config):
 
     Attributes:
         dim: Width D of the common space (paper and release).
+        moments: Latents that the video adapter is given beside a chunk of actions: the one before
+            it (paper; each shows four frames), or also the one after it (`tiny`; ours, because its
+            latents are of single frames: between the two pictures is what the actions did).
+        grid: Side of the grid of means that the video adapter makes of a picture (paper: 1; `tiny`:
+            2, ours, because where an arm is counts, and is not lost in the paper's 60 x 104 alike).
         action_adapter: `mlp` with a decoder (paper), or `vae`, convolutions (release).
         contrast: How a video and actions are compared: `chunk_wise` (paper), `marginal` (release)
             or `global`; see `align/contrast.py`.
@@ -54,6 +59,8 @@ class AlignConfig(Config):
     """
 
     dim: int = Field(32, ge=1)
+    moments: int = Field(1, ge=1, le=2)
+    grid: int = Field(1, ge=1)
     action_adapter: Literal["mlp", "vae"] = "mlp"
     contrast: Literal["chunk_wise", "marginal", "global"] = "chunk_wise"
     direction: Literal["both", "video_to_action"] = "both"
@@ -101,7 +108,7 @@ class AlignConfig(Config):
     @classmethod
     def tiny(cls) -> AlignConfig:
         """On two CPU cores."""
-        return cls(starts=4, draws=2)
+        return cls(starts=4, draws=2, moments=2, grid=2)
 
 
 ALIGN = LoopConfig(
@@ -135,15 +142,22 @@ class AlignRun(AlignConfig, RunConfig):
         return AlignConfig(**{name: getattr(self, name) for name in AlignConfig.model_fields})
 
     def clip(self) -> ClipConfig:
-        """A video's clip and the chunk of actions that follows its last latent.
+        """A video's clip and the chunks of actions that go with it.
 
         Latent k goes with actions 4 k to 4 k + 3, which are those that follow it (release), so
-        that T latents need T chunks, one more than lie within the video.
+        that T latents looked at one by one need T chunks, one more than lie within the video.
         """
         world = self.world_model
         every, stride = world.tokenizer.every, world.tokenizer.stride
-        chunks = world.latent_frames * stride // every
-        return world.clip().model_copy(update={"chunks": chunks, "hold": world.hold + stride})
+        beyond = 2 - self.moments
+        hold = world.hold + beyond * stride
+        changes = {"chunks": self.codes * stride // every, "hold": hold}
+        return world.clip().model_copy(update=changes)
+
+    @property
+    def codes(self) -> int:
+        """How many chunks of actions a clip has."""
+        return self.world_model.latent_frames - self.moments + 1
 
     def windows(self, selection: SelectionConfig) -> DataConfig:
         """What clips look like, over a selection of demonstrations."""

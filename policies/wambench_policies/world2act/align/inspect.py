@@ -105,7 +105,7 @@ class AlignInspection:
         indices = clips.firsts[chosen].tolist()
         latents = imaginer(self.world, clips)(indices, [draw_seed(request.seed, i) for i in chosen])
         batch = clips.batch(indices, pictures=False)
-        chunks, mask = chunked(batch, latents.shape[2], self.model.action.chunk)
+        chunks, mask = chunked(batch, run.codes, self.model.action.chunk)
         named = [episode_of(infos[i]) for i in chosen]
         if len(set(named)) < 2:
             raise DataError(

@@ -1,8 +1,8 @@
 """Alignment: both adapters, what they are trained for, and how a trained pair is read.
 
 aligned = Alignment.load("ckpt/align")
-aligned.video(latents)           # (B, C, T, h, w) to (B, T, D)
-aligned.action(chunks).code      # (B, T, M, A), normalised, to (B, T, D)
+aligned.video(latents)           # (B, C, T, h, w) to (B, N, D), N = T - moments + 1
+aligned.action(chunks).code      # (B, N, M, A), normalised, to (B, N, D)
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Alignment(nn.Module):
         super().__init__()
         tokenizer = config.world_model.tokenizer
         self.config = config
-        self.video = VideoAdapter(tokenizer.channels, config.dim)
+        self.video = VideoAdapter(tokenizer.channels, config.dim, config.moments, config.grid)
         self.action: ActionAdapter = ADAPTERS[config.action_adapter](
             tokenizer.stride, width, config.dim
         )

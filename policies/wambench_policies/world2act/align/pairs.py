@@ -1,9 +1,9 @@
 """What alignment is trained on: latents of imagined clips, and the actions that go with them.
 
-A batch is a dict of tensors; B clips of T latents, T chunks of M actions of width A, N explicit
-negatives:
+A batch is a dict of tensors; B clips of L latents, T chunks of M actions of width A (L is T, or
+T + 1 where `moments` is 2), N explicit negatives:
 
-    latents          (B, C, T, h, w) float16   as the frozen world model gives them
+    latents          (B, C, L, h, w) float16   as the frozen world model gives them
     actions          (B, T, M, A) float32      chunk k follows latent k; normalised
     mask             (B, T) bool               False where not all of a chunk's actions are real
     action_mask      (B, A) bool               which dimensions the robot has
@@ -62,13 +62,13 @@ def episode_of(info: DemoInfo) -> str:
     return f"{info.suite}/{info.task}/{place}"
 
 
-def chunked(batch: Batch, latents: int, chunk: int) -> tuple[Tensor, Tensor]:
+def chunked(batch: Batch, count: int, chunk: int) -> tuple[Tensor, Tensor]:
     """The actions of a batch of clips as chunks, and which of them are real.
 
     Args:
         batch: See `wambench_policies.data.clips`.
-        latents: Latents T of a video.
-        chunk: Actions M that go with one.
+        count: Chunks T that go with a video.
+        chunk: Actions M of one.
 
     Returns:
         (B, T, M, A) and (B, T).
@@ -77,13 +77,13 @@ def chunked(batch: Batch, latents: int, chunk: int) -> tuple[Tensor, Tensor]:
         DataError: They are not as many; nothing is cut to fit.
     """
     actions, real = batch["actions"].flatten(1, 2), batch["step_mask"].flatten(1)
-    if actions.shape[1] != latents * chunk:
+    if actions.shape[1] != count * chunk:
         raise DataError(
-            f"{latents} latents go with {latents * chunk} actions, {chunk} each, and clips have "
-            f"{actions.shape[1]}.",
+            f"A video goes with {count} chunks of {chunk} actions, and clips have "
+            f"{actions.shape[1]} actions.",
             "Alignment and its world model must have clips of the same length.",
         )
-    return actions.unflatten(1, (latents, chunk)), real.unflatten(1, (latents, chunk)).all(-1)
+    return actions.unflatten(1, (count, chunk)), real.unflatten(1, (count, chunk)).all(-1)
 
 
 class Pairs:
@@ -115,7 +115,7 @@ class Pairs:
     ) -> None:
         self._clips = clips
         self._config = config
-        self._length, self._chunk = shape[1], config.world_model.tokenizer.stride
+        self._length, self._chunk = config.codes, config.world_model.tokenizer.stride
         # A clip's first chunk must be real.
         rows = np.minimum(clips.counts, clips.lengths - self._chunk)
         taken = [np.repeat(_spread(int(n), config.starts), config.draws) for n in rows]
