@@ -20,7 +20,6 @@ from dataclasses import dataclass
 
 from wambench.recipe import SUCCESS, Cell, Plan, Step, step
 from wambench.report.published import published_rows
-from wambench_policies.lawam.recipes import demonstrations
 
 SKILLS = "data/skills"
 
@@ -77,7 +76,9 @@ class _Benchmark:
         suites: Suite to the control steps of its longest task.
         tasks: How many of each.
         only: Option that chooses them; empty for all.
-        data: Demonstrations.
+        data: Demonstrations, in a folder for each suite.
+        collected: Options of collecting them. With noise, because a base that was trained without
+            hardly comes back from anything, and neither can what corrects it a little.
         skills: Options of cutting them.
         camera: Option for what records; empty for a suite's usual cameras.
         seen: Options of the tokenizer: what it, and so the world model, looks through.
@@ -89,6 +90,7 @@ class _Benchmark:
     tasks: int
     only: str
     data: str
+    collected: str
     skills: str
     camera: str
     seen: str
@@ -100,9 +102,10 @@ _LIBERO = _Benchmark(
     suites={"libero_goal": 300, "libero_long": 520},
     tasks=10,
     only="",
-    data="data/*_clean",
+    data="data/libero_*",
+    collected="--noise 0.1 --seed 1",
     skills="--rule command",
-    camera="",
+    camera="--cameras agentview",
     seen="",
     policy="--set cameras=agentview",
     state="",
@@ -117,6 +120,7 @@ _ROBOCASA = _Benchmark(
     tasks=10,
     only="--tasks 9,12,13,15-18,21-23",
     data="data/robocasa24",
+    collected="--noise 0.1 --seed 5",
     skills="--no-cycle whole",  # nothing is held in these tasks
     camera=f"--cameras {_KITCHEN_EYE}",
     seen=f"--set cameras={_KITCHEN_EYE}",
@@ -134,7 +138,6 @@ class _Work:
         benchmark: Where.
         preset: Preset of all trainings.
         budget: See `_BUDGET`.
-        collected: The steps that make its demonstrations.
         suites: What policies are corrected and evaluated on; None for all of the benchmark.
     """
 
@@ -143,10 +146,9 @@ class _Work:
         benchmark: _Benchmark,
         preset: str,
         budget: Mapping[str, int],
-        collected: Sequence[Step],
         suites: Sequence[str] | None = None,
     ) -> None:
-        self.steps: list[Step] = [*collected]
+        self.steps: list[Step] = []
         self.cells: list[Cell] = []
         self.suites = tuple(suites or benchmark.suites)
         self._benchmark, self._preset, self._budget = benchmark, preset, budget
@@ -176,13 +178,18 @@ class _Work:
     # ---- what every row begins from --------------------------------------------------------------
 
     def _before(self) -> None:
-        """Skills, tokenizer and base."""
+        """Demonstrations, skills, tokenizer and base."""
         for suite in self._benchmark.suites:
-            data = self._benchmark.data.replace("*", suite)
+            self._add(
+                f"collect-{suite}",
+                f"data/{suite}",
+                f"{self._collecting(suite)} --policy expert --success-only "
+                f"--episodes {self._budget['episodes']} {self._benchmark.collected}",
+            )
             self._add(
                 f"skills-{suite}",
                 f"{SKILLS}/{suite}",
-                f"skills build --data {data} {self._benchmark.skills} --no-videos",
+                f"skills build --data data/{suite} {self._benchmark.skills} --no-videos",
             )
         self._add(
             "tokenizer",
@@ -205,20 +212,22 @@ class _Work:
             # Never more steps than post-training has: an episode may end before its limit.
             longest = self._benchmark.tasks * self._benchmark.suites[suite]
             episodes = max(1, self._budget["simulator_steps"] // longest)
-            common = f"collect --suite {suite} --backend embedded {self._benchmark.only}"
-            common = f"{common} {self._benchmark.camera}"
             self._add(
                 f"own-{suite}",
                 f"data/own_{suite}",
-                f"{common} --policy {_BASE} --checkpoint {_CHECKPOINT} --episodes {episodes} "
-                "--seed 4",
+                f"{self._collecting(suite)} --policy {_BASE} --checkpoint {_CHECKPOINT} "
+                f"--episodes {episodes} --seed 4",
             )
             self._add(
                 f"starts-{suite}",
                 f"data/starts_{suite}",
-                f"{common} --policy hold --episodes {self._budget['starts']} --max-steps 1 "
-                "--seed 5",
+                f"{self._collecting(suite)} --policy hold --episodes {self._budget['starts']} "
+                "--max-steps 1 --seed 5",
             )
+
+    def _collecting(self, suite: str) -> str:
+        where = f"--suite {suite} --backend embedded {self._benchmark.only}"
+        return f"collect {where} {self._benchmark.camera}"
 
     # ---- World2Act -------------------------------------------------------------------------------
 
@@ -335,12 +344,6 @@ def _all_rows(work: _Work, seeds: Sequence[int]) -> list[tuple[str, str]]:
     ]
 
 
-def _libero_demonstrations(budget: Mapping[str, int]) -> list[Step]:
-    """Those without noise: a world model learns from them, too, and imagines what it has seen."""
-    both = demonstrations(budget["episodes"], [*_LIBERO.suites])
-    return [collected for collected in both if collected.makes.endswith("_clean")]
-
-
 class Libero:
     """A policy alone, after four kinds of further training, and with a residual of World2Act."""
 
@@ -352,7 +355,7 @@ class Libero:
 
     def plan(self, preset: str, budget: Mapping[str, int], seeds: Sequence[int]) -> Plan:
         """Demonstrations, base and tokenizer once; all that is compared for every seed."""
-        work = _Work(_LIBERO, preset, budget, _libero_demonstrations(budget))
+        work = _Work(_LIBERO, preset, budget)
         return work.plan(_all_rows(work, seeds), _PUBLISHED)
 
 
@@ -374,14 +377,7 @@ class Robocasa:
 
     def plan(self, preset: str, budget: Mapping[str, int], seeds: Sequence[int]) -> Plan:
         """Demonstrations, base and tokenizer once; all that is compared for every seed."""
-        collected = step(
-            "collect-robocasa24",
-            _ROBOCASA.data,
-            f"collect --suite robocasa24 --policy expert --backend embedded --success-only "
-            f"{_ROBOCASA.only} {_ROBOCASA.camera} --episodes {budget['episodes']} --noise 0.1 "
-            "--seed 5",
-        )
-        work = _Work(_ROBOCASA, preset, budget, [collected])
+        work = _Work(_ROBOCASA, preset, budget)
         return work.plan(_all_rows(work, seeds))
 
 
@@ -398,7 +394,7 @@ class Ablations:
 
     def plan(self, preset: str, budget: Mapping[str, int], seeds: Sequence[int]) -> Plan:
         """What the skill world model imagines is imagined once a seed, for all alignments."""
-        work = _Work(_LIBERO, preset, budget, _libero_demonstrations(budget), ["libero_goal"])
+        work = _Work(_LIBERO, preset, budget, ["libero_goal"])
         work.base(seeds[0])
         counts = [budget["fewer_trajectories"], budget["more_trajectories"]]
         for seed in seeds:
