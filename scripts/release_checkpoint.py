@@ -1,17 +1,19 @@
-"""A trained checkpoint as it is shipped: weights in half precision, and a card with its scores.
+"""A trained checkpoint as it is shipped: without its training, and a card with its scores.
 
     SHIPPED=policies/wambench_policies/lawam/checkpoints/policy
     python scripts/release_checkpoint.py ckpt/lawam $SHIPPED
     python scripts/release_checkpoint.py ckpt/lawam $SHIPPED --runs results/measured/lawam-libero_*
 
-What is only needed to go on training stays behind. The first command is run before the evaluations,
-so that what is evaluated is what is shipped; the second adds their scores to the card, and refuses
-runs that were made with other weights.
+What is only needed to go on training stays behind, and weights become of half precision; with
+--exact they stay as they are, for those that another checkpoint names by their digest. The first
+command is run before the evaluations, so that what is evaluated is what is shipped; the second adds
+their scores to the card, and refuses runs that were made with other weights.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +26,14 @@ from wambench.errors import UsageError, WambenchError
 from wambench.report.summary import summarise_run
 from wambench.results.provenance import checkpoint_digest
 from wambench.results.run import RunDirectory
-from wambench_policies.nn.checkpoint import CARD, Checkpoint, write_atomically
+from wambench_policies.nn.checkpoint import (
+    CARD,
+    CONFIG,
+    NORMALISATION,
+    WEIGHTS,
+    Checkpoint,
+    write_atomically,
+)
 
 LARGEST = 40e6
 """Bytes that a shipped checkpoint may have."""
@@ -66,24 +75,30 @@ def scores(runs: Sequence[RunDirectory]) -> list[str]:
     return [*lines, ""]
 
 
-def release(source: Path, target: Path, runs: Sequence[Path]) -> None:
+def release(source: Path, target: Path, runs: Sequence[Path], *, exact: bool = False) -> None:
     """Writes the shipped form of `source` to `target`; see the module docstring."""
     checkpoint = Checkpoint.open(source)
     card = (source / CARD).read_text()
-    tensors = halved(checkpoint.tensors())
+    tensors = checkpoint.tensors() if exact else halved(checkpoint.tensors())
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     if size > LARGEST:
         raise UsageError(
-            f"{source} has {size / 1e6:.1f} MB in half precision, and at most "
-            f"{LARGEST / 1e6:g} MB are shipped.",
+            f"{source} has {size / 1e6:.1f} MB, and at most {LARGEST / 1e6:g} MB are shipped.",
             "Train a smaller one.",
         )
     about, heading, rest = card.partition("## Made by")
+    halves = "" if exact else "The weights are in half precision, converted after training. "
     note = (
-        "The weights are in half precision, converted after training. How its demonstrations and "
-        'what it was trained from were made: docs/training.md, "The shipped checkpoints".\n\n'
+        f"{halves}How its demonstrations and what it was trained from were made: docs/training.md, "
+        '"The shipped checkpoints".\n\n'
     )
-    replace(checkpoint, folder=target).write(tensors, about + note + heading + rest)
+    if exact:  # to the byte: writing anew would add what the format has got since
+        target.mkdir(parents=True, exist_ok=True)
+        for name in (CONFIG, NORMALISATION, WEIGHTS):
+            shutil.copyfile(source / name, target / name)
+        (target / CARD).write_text(about + note + heading + rest)
+    else:
+        replace(checkpoint, folder=target).write(tensors, about + note + heading + rest)
     print(f"{target}: {len(tensors)} tensors, {size / 1e6:.1f} MB")
     if not runs:
         return
@@ -109,9 +124,10 @@ def main() -> int:
     parser.add_argument("source", type=Path, help="checkpoint that `wambench train` wrote")
     parser.add_argument("target", type=Path, help="folder in the package")
     parser.add_argument("--runs", type=Path, nargs="+", default=[], help="run directories")
+    parser.add_argument("--exact", action="store_true", help="leave the weights as they are")
     arguments = parser.parse_args()
     try:
-        release(arguments.source, arguments.target, arguments.runs)
+        release(arguments.source, arguments.target, arguments.runs, exact=arguments.exact)
     except WambenchError as error:
         print(error, file=sys.stderr)
         return 2

@@ -73,7 +73,7 @@ class World2ActTrainer:
                 TrainInput("base", "policy that is corrected, as of wambench eval", required=True),
                 TrainInput("base-checkpoint", "its checkpoint [its default]"),
                 TrainInput("base-args", "its further arguments as a JSON object"),
-                TrainInput("align", "checkpoint of stage align", required=True),
+                TrainInput("align", "checkpoint of stage align [the shipped one]"),
                 TrainInput("world", "the world model that was aligned, where it has been moved"),
                 TrainInput("suite", "suite to learn in", required=True),
                 TrainInput("backend", "auto, official or embedded [auto]"),

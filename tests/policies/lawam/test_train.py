@@ -20,6 +20,7 @@ from training_support import WITH_LABELS, write_demos  # noqa: E402
 from wambench.errors import PolicyContractError, PolicyError, UsageError  # noqa: E402
 from wambench.protocol import episode_rng  # noqa: E402
 from wambench.registry import build_policy, find_policy, find_trainer, load_trainer  # noqa: E402
+from wambench.results.provenance import checkpoint_digest  # noqa: E402
 from wambench_policies.lawam.encoder_run import EncoderRun  # noqa: E402
 from wambench_policies.lawam.policy import LaWAMPolicy  # noqa: E402
 from wambench_policies.lawam.runs import LaWAMRun, LaWMRun  # noqa: E402
@@ -193,6 +194,9 @@ def test_a_released_checkpoint_is_half_as_large_and_acts_alike(
     ]
     np.testing.assert_allclose(chunks[1], chunks[0], atol=0.02)
     assert not np.array_equal(chunks[1], chunks[0]), "half precision leaves a trace"
+    script["release"](trained / "policy", tmp_path / "exact", [], exact=True)
+    assert {path.name for path in (tmp_path / "exact").iterdir()} == names
+    assert checkpoint_digest(tmp_path / "exact") == checkpoint_digest(trained / "policy")
 
 
 # ---- the policy ----------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from wambench_policies.world2act.posttrain.config import (  # noqa: E402
     ResidualConfig,
 )
 from wambench_policies.world2act.posttrain.corrected import CorrectedPolicy, Seen  # noqa: E402
-from wambench_policies.world2act.posttrain.imagination import moving  # noqa: E402
+from wambench_policies.world2act.posttrain.imagination import along, moving  # noqa: E402
 from wambench_policies.world2act.posttrain.learning import Objective, Rollout  # noqa: E402
 from wambench_policies.world2act.posttrain.residual import Residual  # noqa: E402
 
@@ -218,6 +218,41 @@ def test_what_stands_still_at_the_end_of_a_clip_is_cut_off() -> None:
     assert seen_in(moving(two.flip(0), 0.1, held=False)) == [2, 2, 3, 4, 0, 1]
     quiet = torch.stack([clip([1.0] * 5)])
     assert seen_in(moving(quiet, 0.1, held=True)) == []
+
+
+VIDEO = [0.0, 1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    ("seen", "places"),
+    [
+        (VIDEO, [0, 1, 2, 3, 4, 5, 6, 7]),
+        ([0, 0.4, 1.1, 1.6, 2.1, 2.4], [0, 0, 1, 2, 2, 2]),
+        ([0, 2, 4, 6], [0, 2, 4, 6]),
+        ([0, 1, 2, 2, 2, 2, 2, 2, 2, 2], [0, 1, 2, 2, 2, 2, 2, 2, 2, 2]),
+        ([0, 1, 2.4, 2, 3, 4], [0, 1, 2, 2, 3, 4]),
+        ([0, 7, 7, 7, 7], [0, 2, 4, 6, 7]),
+        ([5], [0]),
+    ],
+    ids=["in time", "late", "early", "stuck", "back and forth", "elsewhere", "first picture"],
+)
+def test_actions_by_place_go_with_the_picture_that_was_seen_before_them(
+    seen: list[float], places: list[int]
+) -> None:
+    assert along(clip(seen).movedim(1, 0), clip(VIDEO)) == places
+
+
+def test_places_never_go_back_and_never_skip_more_than_one_latent() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for count in (1, 2, 5, 30):
+        for length in (1, 2, 9):
+            seen = torch.randn(count, 2, 3, 3, generator=generator)
+            video = torch.randn(2, length, 3, 3, generator=generator)
+            places = along(seen, video)
+            assert len(places) == count
+            assert places[0] == 0
+            assert places[-1] < length
+            assert set(np.diff(places)) <= {0, 1, 2}
 
 
 # ---- the loss ------------------------------------------------------------------------------------

@@ -31,11 +31,15 @@ from wambench_policies.nn.normalise import (  # noqa: E402
 from wambench_policies.world2act import policy as policies  # noqa: E402
 from wambench_policies.world2act.align.config import AlignRun  # noqa: E402
 from wambench_policies.world2act.align.model import Alignment  # noqa: E402
+from wambench_policies.world2act.config import CosmosTokenizerConfig  # noqa: E402
+from wambench_policies.world2act.posttrain import train as posttraining  # noqa: E402
 from wambench_policies.world2act.posttrain.config import PosttrainRun  # noqa: E402
+from wambench_policies.world2act.posttrain.imagination import Imagination  # noqa: E402
 from wambench_policies.world2act.posttrain.learning import Objective  # noqa: E402
 from wambench_policies.world2act.posttrain.residual import Residual  # noqa: E402
 from wambench_policies.world2act.runs import WorldModelRun  # noqa: E402
 from wambench_policies.world2act.train import World2ActTrainer  # noqa: E402
+from wambench_policies.world2act.world import VideoWorld  # noqa: E402
 from world2act_support import small_config, small_model  # noqa: E402
 
 POINT = Normalisation(
@@ -179,6 +183,48 @@ def test_a_group_of_one_task_has_its_starts_alone_and_one_of_any_those_of_all(
     assert len(imagined(tmp_path / "any")) == 10
 
 
+def test_by_place_every_chunk_counts_and_by_time_those_that_are_imagined(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths: list[int] = []
+    loss = Objective.loss
+
+    def spied(self: Objective, group: Any) -> Any:
+        lengths.extend(map(len, group))
+        return loss(self, group)
+
+    monkeypatch.setattr(Objective, "loss", spied)
+    aligned = Checkpoint.open(made / "align").configuration(AlignRun)
+    torch.manual_seed(0)
+    two = aligned.model_copy(update={"moments": 2})
+    save("align", two, Alignment(two, width=2), tmp_path / "align")
+    given = {"align": str(tmp_path / "align")}
+    train(made, tmp_path / "time", steps=1, inputs=given)
+    assert set(lengths) == {2}, "three latents have two chunks between them"
+    monkeypatch.setattr(Imagination, "length", lambda self, instruction: 6)
+    lengths.clear()
+    train(made, tmp_path / "place", steps=1, inputs=given, overrides={"pairing": "place"})
+    assert set(lengths) == {6}
+    lengths.clear()
+    train(made, tmp_path / "late", steps=1, inputs=given)
+    assert set(lengths) == {2}
+
+
+def test_places_are_not_looked_for_where_a_latent_is_more_than_a_moment(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aligned = Checkpoint.open(made / "align").configuration(AlignRun)
+    world = aligned.world_model.model_copy(update={"tokenizer": CosmosTokenizerConfig()})
+    torch.manual_seed(0)
+    cosmos = aligned.model_copy(update={"world_model": world})
+    save("align", cosmos, Alignment(cosmos, width=2), tmp_path / "align")
+    tiny = VideoWorld.load(str(made / "world"), device="cpu")
+    monkeypatch.setattr(posttraining, "world_of", lambda *_: tiny)
+    given = {"align": str(tmp_path / "align")}
+    with pytest.raises(UsageError, match="those of the cosmos tokenizer are of several"):
+        train(made, tmp_path / "out", inputs=given, overrides={"pairing": "place"})
+
+
 def imagined(out: Path) -> dict[str, Any]:
     return load_file(out / "training" / "imagined.safetensors")
 
@@ -263,7 +309,7 @@ def test_a_residual_that_has_not_learned_changes_nothing_of_a_learned_policy_eit
 def test_a_checkpoint_is_of_one_base(made: Path, tmp_path: Path) -> None:
     spec = load_suite("example_reach").spec
     assert policies.world2act(spec, str(made / "w2a")).execute == 4
-    with pytest.raises(UsageError, match="No trained World2Act is shipped"):
+    with pytest.raises(UsageError, match="No World2Act trained for example_reach is shipped"):
         policies.world2act(spec)
     with pytest.raises(UsageError, match="stage align, expected posttrain"):
         policies.world2act(spec, str(made / "align"))

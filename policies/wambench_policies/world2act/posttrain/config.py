@@ -20,6 +20,8 @@ from wambench_policies.nn.config import Config, preset
 
 Negatives = Literal["task", "any", "none"]
 """Whose actions a video is contrasted with; see `PosttrainRun`."""
+Pairing = Literal["time", "place"]
+"""Which imagined latent executed actions go with; see `PosttrainRun`."""
 
 
 class ResidualConfig(Config):
@@ -68,7 +70,7 @@ class PosttrainRun(ResidualConfig):
         base_checkpoint: Its checkpoint; None for its own default.
         base_args: Its further arguments, as a JSON object.
         base_sha256: Digest of its checkpoint; empty where it has none.
-        align: Folder of the alignment.
+        align: Folder of the alignment; empty for the shipped one.
         suite: Where it learns.
         backend: Which simulator; resolved.
         tasks: Indices of the tasks to learn on; empty for all.
@@ -80,6 +82,10 @@ class PosttrainRun(ResidualConfig):
             (as in stage 1), or `none`: the loss is 1 - cosine with one's own video (ours: what a
             task's starts have in common is no error, and negatives take it away from the gradient;
             see docs/world2act.md).
+        pairing: Which latent a chunk of executed actions goes with: that of the same `time`, as in
+            alignment (the notes), or that of the same `place`, the one most like what was seen
+            before it (ours: a robot that is late is told by time to lift what it has not grasped).
+            By place needs a tokenizer of single frames, which `tiny` has.
         groups: Such groups in a round; of one task each, another one (ours).
         epochs: How often a round's episodes are gone through, one step for every group (ours).
         budget: Simulator steps; the round that exceeds them is the last (ours: 20,000 optimiser
@@ -106,6 +112,7 @@ class PosttrainRun(ResidualConfig):
     trajectories: int = Field(1000, ge=2)
     group: int = Field(16, ge=2)
     negatives: Negatives = "task"
+    pairing: Pairing = "time"
     groups: int = Field(4, ge=1)
     epochs: int = Field(8, ge=1)
     budget: int = Field(4_000_000, ge=1)

@@ -1,9 +1,10 @@
 """What the world model imagines for starts, in the aligned space, beside which actions are held.
 
-A rollout is as long as its prompts ask; latent k of it goes with the policy's actions 4 k to
-4 k + 3, as in alignment. The world model holds the last frame of a skill that is shorter than a
-clip, while a robot goes on at once: what stands still at the end of a clip is cut off, so that the
-next skill begins when the one before is done.
+A rollout is as long as its prompts ask. By time, latent k of it goes with the policy's actions 4 k
+to 4 k + 3, as in alignment; by place, every four actions go with the latent that is most like what
+was seen before them (`along`). The world model holds the last frame of a skill that is shorter than
+a clip, while a robot goes on at once: what stands still at the end of a clip is cut off, so that
+the next skill begins when the one before is done.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from wambench_policies.world2act.align.adapters import VideoAdapter
 from wambench_policies.world2act.world import VideoWorld
 
 FILE = Path("training") / "imagined.safetensors"
+FASTEST = 2
+"""Latents that may pass between two of those that executed actions go with: how much faster than
+what is imagined a robot may be."""
 
 
 @dataclass(frozen=True)
@@ -45,26 +49,28 @@ class Start:
 
 @dataclass
 class Imagination:
-    """Codes of imagined videos; each start is imagined once.
+    """Imagined videos; each start is imagined once.
 
     Attributes:
         world: What imagines.
         adapter: Its latents into the aligned space.
+        dim: Width D of that.
         still: See `PosttrainRun.still`.
         seed: Of the noise.
-        videos: Key of an episode to the (L, D) codes of its video.
+        videos: Key of an episode to the (C, L, h, w) latents of its video that move.
     """
 
     world: VideoWorld
     adapter: VideoAdapter
+    dim: int
     still: float
     seed: int
     videos: dict[str, Tensor] = field(default_factory=dict)
 
     def length(self, instruction: str) -> int:
-        """Most latents L of a video, which go with as many chunks of actions."""
+        """Most chunks of actions that a video of an instruction goes with."""
         clips = len(self.world.prompts(instruction))
-        return clips * (self.world.config.latent_frames - 1) + 1
+        return clips * (self.world.config.latent_frames - 1) + 2 - self.adapter.moments
 
     @torch.no_grad()
     def add(self, starts: Sequence[Start]) -> int:
@@ -82,8 +88,30 @@ class Imagination:
             )
             for start, clips in zip(alike, rollout.latents, strict=True):
                 latents = moving(clips, self.still, held=self.world.config.wm == "skill")
-                self.videos[start.key] = self.adapter(latents[None])[0].cpu()
+                self.videos[start.key] = latents.cpu()
         return sum(map(len, by_count.values()))
+
+    @torch.no_grad()
+    def codes(self, key: str, seen: NDArray[np.uint8] | None = None) -> Tensor:
+        """The video beside chunks of actions, in the aligned space.
+
+        Args:
+            key: Of its episode.
+            seen: (N, V, H, W, 3) pictures before N chunks, which go with the latents most like
+                them; None for latent k with chunk k.
+
+        Returns:
+            (L, D), or (N, D); none where nothing in the video moves.
+        """
+        latents = self.videos[key].to(self.world.device)
+        count = latents.shape[1] - self.adapter.moments + 1
+        if count < 1:
+            return torch.zeros(0, self.dim)
+        codes: Tensor = self.adapter(latents[None])[0].cpu()
+        if seen is None or not len(seen):
+            return codes
+        frames = self.world.encode(self.world.prepared(seen)[:, None])[:, :, 0]
+        return codes[along(frames, latents[:, :count])]
 
     def save(self, out: Path) -> None:
         """Writes all of them into a training's folder.
@@ -108,6 +136,40 @@ class Imagination:
                     f"{out / FILE} cannot be read: {error}.",
                     "Delete it: what it held is imagined again.",
                 ) from error
+
+
+def along(seen: Tensor, imagined: Tensor) -> list[int]:
+    """Where in a video each of several pictures is: dynamic time warping, open at its end.
+
+    The first picture is where the video begins. Each further one is where the one before it was,
+    or later by up to `FASTEST` latents: a robot that is late, or gets nowhere, stays at what it has
+    not done. Of all such ways, the one of the least squared distance.
+
+    Args:
+        seen: (N, C, h, w) latents of pictures; N at least 1.
+        imagined: (C, L, h, w) of the video; L at least 1.
+
+    Returns:
+        N indices into L.
+    """
+    found = torch.cdist(seen.flatten(1).double(), imagined.movedim(1, 0).flatten(1).double())
+    distance = found.square().cpu().numpy()
+    count, length = distance.shape
+    total = np.full(length, np.inf)
+    total[0] = distance[0, 0]
+    steps = np.zeros((count, length), dtype=int)
+    for n in range(1, count):
+        before = np.full((FASTEST + 1, length), np.inf)
+        for step in range(min(FASTEST + 1, length)):
+            before[step, step:] = total[: length - step]
+        steps[n] = before.argmin(axis=0)
+        total = before.min(axis=0) + distance[n]
+    place = int(total.argmin())
+    places = [place]
+    for n in range(count - 1, 0, -1):
+        place -= int(steps[n, place])
+        places.append(place)
+    return places[::-1]
 
 
 def moving(clips: Tensor, still: float, *, held: bool) -> Tensor:

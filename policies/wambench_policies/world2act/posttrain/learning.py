@@ -28,7 +28,7 @@ class Rollout:
 
     Attributes:
         decisions: What the network was given for every chunk that was executed to its end.
-        video: (L, D) codes of the imagined latents; decision k goes with latent k.
+        video: (L, D) codes of imagined latents; decision k goes with the k-th.
     """
 
     decisions: Sequence[Seen]

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 import wambench
@@ -54,6 +55,7 @@ from wambench_policies.training.run import (
 from wambench_policies.training.state import Progress, load_progress, restore, save_state
 from wambench_policies.world2act.align.config import AlignRun
 from wambench_policies.world2act.align.model import Alignment, world_of
+from wambench_policies.world2act.policy import SHIPPED_ALIGN, SHIPPED_WORLD
 from wambench_policies.world2act.posttrain.base import corrected_base
 from wambench_policies.world2act.posttrain.config import PosttrainRun
 from wambench_policies.world2act.posttrain.corrected import CorrectedPolicy, Seen
@@ -90,18 +92,21 @@ class Recorded(CorrectedPolicy):
         self._shown = world.cameras
         self.starts: dict[str, Start] = {}
         self.journal: dict[str, list[Seen]] = {}
+        self.views: dict[str, list[NDArray[np.uint8]]] = {}
 
     def start(self, episodes: Sequence[Episode]) -> None:
         """Forgets earlier attempts."""
         super().start(episodes)
         for episode in episodes:
             self.journal[episode.key] = []
+            self.views[episode.key] = []
 
     def decided(self, observation: Observation, seen: Seen) -> None:
         """Keeps it."""
         episode = observation.episode
+        views = np.stack([observation.pixels[camera] for camera in self._shown])
+        self.views[episode.key].append(views)
         if observation.step == 0:
-            views = np.stack([observation.pixels[camera] for camera in self._shown])
             self.starts[episode.key] = Start(
                 episode.key, episode.seed, observation.instruction, views
             )
@@ -123,11 +128,15 @@ class _Posttraining:
     def __init__(self, request: TrainRequest) -> None:
         self.request = request
         inputs = request.inputs
-        aligned = Checkpoint.open(inputs["align"], method=METHOD, stage="align")
+        align, world = inputs.get("align"), inputs.get("world")
+        if align is None:
+            align, world = str(SHIPPED_ALIGN), world or str(SHIPPED_WORLD)
+        aligned = Checkpoint.open(align, method=METHOD, stage="align")
         self.align = aligned.configuration(AlignRun)
         self.suite: Suite = registry.load_suite(inputs["suite"], inputs.get("backend", "auto"))
-        self.world = world_of(self.align, inputs.get("world"), request.device)
+        self.world = world_of(self.align, world, request.device)
         self.config = self._configuration()
+        self._check_pairing()
         config, spec = self.config, self.suite.spec
         base, self.base_facts = corrected_base(config, spec)
         self.config = config = config.model_copy(
@@ -148,7 +157,9 @@ class _Posttraining:
         self.policy = Recorded(self.world, spec, base, residual, embodiment)
         evaluate.check_cameras(self.policy, config.base, self.suite)
         self._check_pictures()
-        self.imagination = Imagination(self.world, adapters.video, config.still, config.seed)
+        self.imagination = Imagination(
+            self.world, adapters.video, config.dim, config.still, config.seed
+        )
         self.objective = Objective(residual, self.align, embodiment.action, spec, config.negatives)
         self.starts = self._starts()
         self.progress = RoundProgress()
@@ -170,7 +181,7 @@ class _Posttraining:
             "base": inputs["base"],
             "base_checkpoint": inputs.get("base-checkpoint"),
             "base_args": inputs.get("base-args", "{}"),
-            "align": inputs["align"],
+            "align": inputs.get("align", ""),
             "suite": self.suite.spec.name,
             "backend": self.suite.spec.backend,
             "tasks": tasks,
@@ -186,6 +197,16 @@ class _Posttraining:
         config = PosttrainRun.from_preset(request.preset)
         config = config.model_copy(update={"camera": self.world.cameras[0], **changes})
         return config.with_overrides({**request.overrides, **given})
+
+    def _check_pairing(self) -> None:
+        """Refuses to look for places where a latent is more than a moment."""
+        kind = self.align.world_model.tokenizer.kind
+        if self.config.pairing == "place" and kind != "tiny":
+            raise UsageError(
+                f"pairing=place compares pictures with latents of single frames, and those of the "
+                f"{kind} tokenizer are of several.",
+                "Take pairing=time.",
+            )
 
     def _check_pictures(self) -> None:
         """Refuses a base whose pictures the world model cannot begin from."""
@@ -338,6 +359,7 @@ class _Posttraining:
             records[record.key] = record
 
         self.policy.journal.clear()
+        self.policy.views.clear()
         self.policy.starts.clear()
         spec, log = self.suite.spec, self.request.out / "logs" / "policy.log"
         scheduler = Scheduler(
@@ -354,6 +376,7 @@ class _Posttraining:
         Raises:
             TrainingError: No two episodes of a task are left.
         """
+        by_place = self.config.pairing == "place"
         counted = [record.key for record in records.values() if record.counted]
         for record in records.values():
             if not record.counted:
@@ -365,7 +388,9 @@ class _Posttraining:
             for key in (episode.key for episode in group if episode.key in counted):
                 whole = records[key].steps // self.config.chunk
                 decisions = self.policy.journal[key][:whole]
-                rollouts.append(Rollout(decisions, self.imagination.videos[key]))
+                views = self.policy.views[key][:whole] if by_place else None
+                video = self.imagination.codes(key, None if views is None else np.asarray(views))
+                rollouts.append(Rollout(decisions, video))
             rollouts = [one for one in rollouts if len(one)]
             if len(rollouts) > 1:
                 found.append(rollouts)
