@@ -131,7 +131,7 @@ class PosttrainRun(ResidualConfig):
     @preset
     @classmethod
     def tiny(cls) -> PosttrainRun:
-        """On two CPU cores; docs/world2act.md, "Does it help?", has why limit and negatives."""
+        """On two CPU cores; docs/world2act.md, "Does it help?", has why limit, pairing, negatives."""
         return cls(
             image_size=64,
             trajectories=160,
@@ -139,7 +139,8 @@ class PosttrainRun(ResidualConfig):
             groups=2,
             budget=100_000,
             still=0.015,
-            limit=0.05,
+            limit=0.1,
             negatives="any",
+            pairing="place",
             learning_rate=3e-4,
         )
