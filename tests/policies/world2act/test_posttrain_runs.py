@@ -199,14 +199,15 @@ def test_by_place_every_chunk_counts_and_by_time_those_that_are_imagined(
     two = aligned.model_copy(update={"moments": 2})
     save("align", two, Alignment(two, width=2), tmp_path / "align")
     given = {"align": str(tmp_path / "align")}
-    train(made, tmp_path / "time", steps=1, inputs=given)
+    by_time, by_place = {"pairing": "time"}, {"pairing": "place"}
+    train(made, tmp_path / "time", steps=1, inputs=given, overrides=by_time)
     assert set(lengths) == {2}, "three latents have two chunks between them"
     monkeypatch.setattr(Imagination, "length", lambda self, instruction: 6)
     lengths.clear()
-    train(made, tmp_path / "place", steps=1, inputs=given, overrides={"pairing": "place"})
+    train(made, tmp_path / "place", steps=1, inputs=given, overrides=by_place)
     assert set(lengths) == {6}
     lengths.clear()
-    train(made, tmp_path / "late", steps=1, inputs=given)
+    train(made, tmp_path / "late", steps=1, inputs=given, overrides=by_time)
     assert set(lengths) == {2}
 
 

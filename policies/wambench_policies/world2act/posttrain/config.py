@@ -131,7 +131,7 @@ class PosttrainRun(ResidualConfig):
     @preset
     @classmethod
     def tiny(cls) -> PosttrainRun:
-        """On two CPU cores; docs/world2act.md, "Does it help?", has why limit, pairing, negatives."""
+        """On two CPU cores; why limit, pairing, negatives: docs/world2act.md, "Does it help?"."""
         return cls(
             image_size=64,
             trajectories=160,
