@@ -159,7 +159,7 @@ def test_skills_follow_each_other_without_a_picture_twice() -> None:
 
 
 def test_a_video_that_stands_still_is_no_demonstration() -> None:
-    assert dreamer(still="1e9").dream([start()], 0) == [None]
+    assert dreamer(still="1").dream([start()], 0) == [None]
 
 
 def test_several_cameras_are_taken_apart_again() -> None:
@@ -263,7 +263,7 @@ def test_it_goes_on_where_it_was_and_refuses_another_request(made: Path, tmp_pat
     ("changes", "message"),
     [
         ({"steps": 3}, "has no --steps"),
-        ({"overrides": {"still": "1e9"}}, "Nothing moves"),
+        ({"overrides": {"still": "1"}}, "Nothing moves"),
         ({"overrides": {"stil": "1"}}, "has no key"),
     ],
 )

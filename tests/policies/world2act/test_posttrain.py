@@ -220,6 +220,14 @@ def test_what_stands_still_at_the_end_of_a_clip_is_cut_off() -> None:
     assert seen_in(moving(quiet, 0.1, held=True)) == []
 
 
+def test_what_counts_as_still_follows_from_how_much_else_moves_in_the_clip() -> None:
+    values = torch.tensor([0.0, 9, 10, 11, 11.2, 11.3, 11.5])  # the first change is no motion
+    for scale in (0.01, 1.0, 100.0):
+        one = clip((scale * values).tolist())[None]
+        assert len(seen_in(moving(one, 0.1, held=True))) == 3
+        assert len(seen_in(moving(one, 0.03, held=True))) == 7
+
+
 VIDEO = [0.0, 1, 2, 3, 4, 5, 6, 7]
 
 

@@ -106,22 +106,21 @@ class ImagineRun(Config):
         world_sha256: Digest of the world model's checkpoint.
         idm_sha256: Digest of that of the inverse dynamics model.
         draws: Videos of each start (ours).
-        still: Mean squared change below which an imagined latent stands still; what stands still at
-            the end of a clip is cut off, as in post-training.
+        still: See `PosttrainRun`; what stands still at the end of a clip is cut off, as there.
         seed: Of the world model's noise.
     """
 
     world_sha256: str = ""
     idm_sha256: str = ""
     draws: int = Field(1, ge=1)
-    still: float = Field(0.01, ge=0)
+    still: float = Field(0.15, ge=0, le=1)
     seed: int = Field(0, ge=0)
 
     @preset
     @classmethod
     def tiny(cls) -> ImagineRun:
-        """For latents of the tiny tokenizer; see `PosttrainRun.still`."""
-        return cls(still=0.015)
+        """For latents of the tiny tokenizer."""
+        return cls()
 
     @preset
     @classmethod

@@ -90,11 +90,11 @@ class PosttrainRun(ResidualConfig):
         epochs: How often a round's episodes are gone through, one step for every group (ours).
         budget: Simulator steps; the round that exceeds them is the last (ours: 20,000 optimiser
             steps, which the page's curve has, are about 3.8 million).
-        still: Mean squared change below which an imagined latent stands still. What stands still at
-            the end of a clip is cut off before the next clip goes on, and has no actions beside it
-            (ours: the world model holds the last frame of a skill that is shorter than a clip. What
-            it holds is never quite still: see docs/world2act.md for how `tiny` has its number; that
-            of `paper` was never tried).
+        still: Share of the greatest change of an imagined clip up to which it stands still. What
+            stands still at the end of a clip is cut off before the next clip goes on, and has no
+            actions beside it (ours: the world model holds the last frame of a skill that is shorter
+            than a clip. What it holds is never quite still, and less so where more moves; see
+            docs/world2act.md for how the number was found, on `tiny`).
         learning_rate: Of AdamW; constant (that of the released stage 1).
         weight_decay: Of matrices (likewise).
         clip: Greatest norm of the gradient (likewise).
@@ -116,7 +116,7 @@ class PosttrainRun(ResidualConfig):
     groups: int = Field(4, ge=1)
     epochs: int = Field(8, ge=1)
     budget: int = Field(4_000_000, ge=1)
-    still: float = Field(0.01, ge=0)
+    still: float = Field(0.15, ge=0, le=1)
     learning_rate: float = Field(1e-4, gt=0)
     weight_decay: float = Field(1e-2, ge=0)
     clip: float = Field(1.0, gt=0)
@@ -138,7 +138,6 @@ class PosttrainRun(ResidualConfig):
             group=8,
             groups=2,
             budget=100_000,
-            still=0.015,
             limit=0.1,
             negatives="any",
             pairing="place",

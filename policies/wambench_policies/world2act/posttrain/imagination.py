@@ -200,7 +200,9 @@ def moving_lengths(clips: Tensor, still: float, *, held: bool) -> list[int]:
 
     Args:
         clips: (K, C, T, h, w).
-        still: Mean squared change from one latent to the next below which nothing moves.
+        still: Share of the greatest mean squared change of a clip, from one latent to the next, up
+            to which nothing moves. The first change is left out: it leads from what was recorded to
+            what is imagined, which is less sharp.
         held: Whether every clip may end in a held frame, or the last one alone.
 
     Returns:
@@ -210,7 +212,9 @@ def moving_lengths(clips: Tensor, still: float, *, held: bool) -> list[int]:
     for number, clip in enumerate(clips):
         length = clip.shape[1]
         if held or number == len(clips) - 1:
-            changes = (clip[:, 1:] - clip[:, :-1]).square().mean((0, 2, 3)) > still
-            length = int(changes.nonzero().max()) + 2 if bool(changes.any()) else 1
+            changes = (clip[:, 1:] - clip[:, :-1]).square().mean((0, 2, 3))
+            first = min(1, length - 2)
+            moves = changes[first:] > still * changes[first:].max()
+            length = int(moves.nonzero().max()) + first + 2 if bool(moves.any()) else 1
         lengths.append(length)
     return lengths
