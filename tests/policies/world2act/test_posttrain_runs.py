@@ -362,6 +362,23 @@ def test_a_request_that_does_not_fit_is_refused(
         train(made, tmp_path / "out", **options)
 
 
+def test_videos_in_which_nothing_moves_are_spoken_of(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    codes = Imagination.codes
+
+    def quiet(self: Imagination, key: str, *given: Any) -> Any:
+        found = codes(self, key, *given)
+        return found[:0] if key.endswith("/1/0") else found
+
+    monkeypatch.setattr(Imagination, "codes", quiet)
+    wide = {"group": "10", "groups": "1", "negatives": "any"}
+    train(made, tmp_path / "out", steps=1, overrides=wide, note=said.append)
+    (line,) = [line for line in said if "nothing moves" in line]
+    assert "In 1 of 10 new videos nothing moves, for example in that of example_reach/1/0" in line
+
+
 def test_another_training_is_not_gone_on_with(made: Path) -> None:
     with pytest.raises(TrainingError, match="another configuration: base_args"):
         train(made, made / "w2a", resume=True, inputs={"base-args": '{"pace": 0.2}'})

@@ -381,7 +381,15 @@ class _Posttraining:
         for record in records.values():
             if not record.counted:
                 self.request.note(f"{record.key} is left out: {record.outcome}, {record.error}")
+        known = set(self.imagination.videos)
         self.imagination.add([self.policy.starts[key] for key in sorted(counted)])
+        new = sorted(set(self.imagination.videos) - known)
+        quiet = [key for key in new if not len(self.imagination.codes(key))]
+        if quiet:
+            self.request.note(
+                f"In {len(quiet)} of {len(new)} new videos nothing moves, for example in that of "
+                f"{quiet[0]}: nothing is learned of these episodes."
+            )
         found = []
         for group in groups:
             rollouts = []
