@@ -22,29 +22,38 @@ from wambench.results.run import RunDirectory  # noqa: E402
 from wambench_policies.imitation.runs import ACTRun, FlowBCRun  # noqa: E402
 from wambench_policies.lac_wm.world import SHIPPED, LACWorldModel  # noqa: E402
 from wambench_policies.lawam.runs import LaWMRun  # noqa: E402
+from wambench_policies.nn.checkpoint import Checkpoint  # noqa: E402
 from wambench_policies.nn.encoders.build import build_encoder  # noqa: E402
 from wambench_policies.training.encoders import (  # noqa: E402
     SHIPPED_ENCODER,
     encoder_source,
     load_encoder,
 )
+from wambench_policies.world2act.align.config import AlignRun  # noqa: E402
+from wambench_policies.world2act.align.model import world_of  # noqa: E402
+from wambench_policies.world2act.policy import SHIPPED_ALIGN, SHIPPED_WORLD  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 LIBERO = ("libero_object", "libero_spatial", "libero_goal", "libero_long")
 BFA = ("bfa_unseen_instances", "bfa_unseen_categories")
-SUITES = {"lawam": LIBERO, "flow_bc": LIBERO, "act": LIBERO, "vla": BFA}
+CORRECTED = ("libero_goal",)
+SUITES = {"lawam": LIBERO, "flow_bc": LIBERO, "act": LIBERO, "vla": BFA, "world2act": CORRECTED}
 WORLDS = ("lac_wm", "eac_wm", "eac_wm_s")
-CHUNKS = {"lawam": 16, "flow_bc": 16, "act": 16, "vla": 30}
+PARTS = {"encoder": SHIPPED_ENCODER, "world": SHIPPED_WORLD, "align": SHIPPED_ALIGN}
+PARTS |= {name: SHIPPED.parent / name for name in WORLDS}
+METHODS = {"encoder": "lawam", "world": "world2act", "align": "world2act"}
+METHODS |= dict.fromkeys(WORLDS, "lac_wm")
+CHUNKS = {"lawam": 16, "flow_bc": 16, "act": 16, "vla": 30, "world2act": 4}
 
 
-def spec_of(name: str) -> SuiteSpec:
+def spec_of(name: str, suite: str | None = None) -> SuiteSpec:
     """One of the suites that a policy was trained for."""
-    return load_suite(SUITES[name][0], "embedded").spec
+    return load_suite(suite or SUITES[name][0], "embedded").spec
 
 
-def built(name: str) -> Policy:
+def built(name: str, suite: str | None = None) -> Policy:
     """A policy with its shipped checkpoint."""
-    return build_policy(find_policy(name), spec_of(name), {})
+    return build_policy(find_policy(name), spec_of(name, suite), {})
 
 
 @pytest.mark.parametrize("name", SUITES)
@@ -75,26 +84,33 @@ def test_shipped_world_models_imagine_what_the_shipped_vla_proposes() -> None:
         assert np.isfinite(np.asarray(ahead)).all()
 
 
-def folder_of(name: str) -> Path:
+def folder_of(name: str, suite: str | None = None) -> Path:
     """Of a shipped checkpoint."""
-    if name == "encoder":
-        return SHIPPED_ENCODER
-    if name in WORLDS:
-        return SHIPPED.parent / name
-    folder = built(name).shipped
+    folder = PARTS[name] if name in PARTS else built(name, suite).shipped
     assert folder is not None
     return folder
 
 
-@pytest.mark.parametrize("name", [*SUITES, *WORLDS, "encoder"])
+@pytest.mark.parametrize("name", [*SUITES, *PARTS])
 def test_a_shipped_checkpoint_is_small_and_says_how_it_was_made(name: str) -> None:
     folder = folder_of(name)
     assert sum(file.stat().st_size for file in folder.iterdir()) < 40e6
     card = (folder / "README.md").read_text()
-    method = "lac_wm" if name in WORLDS else {"encoder": "lawam"}.get(name, name)
+    method = METHODS.get(name, name)
     assert re.search(rf"wambench train {method} .*--stage", card)
-    assert "half precision" in card
+    # What another checkpoint names by its digest is as it was trained.
+    assert ("half precision" in card) is (method != "world2act")
     assert not re.search(r"[ '=]/\w", card), "a path of the machine that trained it"
+
+
+def test_the_shipped_alignment_is_of_the_shipped_world_model_and_of_what_policies_see() -> None:
+    config = Checkpoint.open(SHIPPED_ALIGN, method="world2act", stage="align")
+    world = world_of(config.configuration(AlignRun), str(SHIPPED_WORLD), "cpu")
+    for suite in CORRECTED:
+        policy = built("world2act", suite)
+        base = policy.provenance["base_checkpoint_sha256"]
+        assert base == checkpoint_digest(folder_of("flow_bc"))
+        assert set(world.cameras) <= set(policy.needs.cameras)
 
 
 @pytest.mark.parametrize("run", [LaWMRun, FlowBCRun, ACTRun])
@@ -108,7 +124,7 @@ def test_the_tiny_preset_takes_the_shipped_encoder(run: Any) -> None:
     [(name, suite) for name, suites in {**SUITES, "lac_wm": BFA}.items() for suite in suites],
 )
 def test_the_scores_on_the_card_are_of_the_shipped_weights(name: str, suite: str) -> None:
-    folder = folder_of(name)
+    folder = folder_of(name, suite)
     run = RunDirectory(ROOT / "results" / "measured" / f"{name}-{suite}")
     assert run.info.provenance["policy"]["checkpoint_sha256"] == checkpoint_digest(folder)
     found = summarise_run(run).suite
