@@ -36,7 +36,7 @@ from wambench_policies.world2act.policy import SHIPPED_ALIGN, SHIPPED_WORLD  # n
 ROOT = Path(__file__).parents[2]
 LIBERO = ("libero_object", "libero_spatial", "libero_goal", "libero_long")
 BFA = ("bfa_unseen_instances", "bfa_unseen_categories")
-CORRECTED = ("libero_goal",)
+CORRECTED = ("libero_goal", "libero_long")
 SUITES = {"lawam": LIBERO, "flow_bc": LIBERO, "act": LIBERO, "vla": BFA, "world2act": CORRECTED}
 WORLDS = ("lac_wm", "eac_wm", "eac_wm_s")
 PARTS = {"encoder": SHIPPED_ENCODER, "world": SHIPPED_WORLD, "align": SHIPPED_ALIGN}
