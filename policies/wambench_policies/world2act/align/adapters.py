@@ -53,12 +53,13 @@ class VideoAdapter(nn.Module):
         grid: Likewise.
 
     Attributes:
+        dim: As above.
         moments: As above.
     """
 
     def __init__(self, channels: int, dim: int, moments: int = 1, grid: int = 1) -> None:
         super().__init__()
-        self.moments = moments
+        self.dim, self.moments = dim, moments
         first, second = WIDTHS
         self.layers = nn.Sequential(
             nn.Conv2d(moments * channels, first, 3, stride=2, padding=1),

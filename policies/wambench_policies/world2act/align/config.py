@@ -34,7 +34,7 @@ class AlignConfig(Config):
             it (paper; each shows four frames), or also the one after it (`tiny`; ours, because its
             latents are of single frames: between the two pictures is what the actions did).
         grid: Side of the grid of means that the video adapter makes of a picture (paper: 1; `tiny`:
-            2, ours, because where an arm is counts, and is not lost in the paper's 60 x 104 alike).
+            2, ours, because it counts where an arm is).
         action_adapter: `mlp` with a decoder (paper), or `vae`, convolutions (release).
         contrast: How a video and actions are compared: `chunk_wise` (paper), `marginal` (release)
             or `global`; see `align/contrast.py`.

@@ -54,7 +54,6 @@ class Imagination:
     Attributes:
         world: What imagines.
         adapter: Its latents into the aligned space.
-        dim: Width D of that.
         still: See `PosttrainRun.still`.
         seed: Of the noise.
         videos: Key of an episode to the (C, L, h, w) latents of its video that move.
@@ -62,7 +61,6 @@ class Imagination:
 
     world: VideoWorld
     adapter: VideoAdapter
-    dim: int
     still: float
     seed: int
     videos: dict[str, Tensor] = field(default_factory=dict)
@@ -106,7 +104,7 @@ class Imagination:
         latents = self.videos[key].to(self.world.device)
         count = latents.shape[1] - self.adapter.moments + 1
         if count < 1:
-            return torch.zeros(0, self.dim)
+            return torch.zeros(0, self.adapter.dim)
         codes: Tensor = self.adapter(latents[None])[0].cpu()
         if seen is None or not len(seen):
             return codes

@@ -157,9 +157,7 @@ class _Posttraining:
         self.policy = Recorded(self.world, spec, base, residual, embodiment)
         evaluate.check_cameras(self.policy, config.base, self.suite)
         self._check_pictures()
-        self.imagination = Imagination(
-            self.world, adapters.video, config.dim, config.still, config.seed
-        )
+        self.imagination = Imagination(self.world, adapters.video, config.still, config.seed)
         self.objective = Objective(residual, self.align, embodiment.action, spec, config.negatives)
         self.starts = self._starts()
         self.progress = RoundProgress()
