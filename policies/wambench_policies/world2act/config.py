@@ -206,7 +206,9 @@ class WorldModelConfig(Config):
         tokenizer: Pictures to latents and back.
         network: What denoises latents.
         wm: What clips show (paper: skill; base is what it is compared with).
-        frames: Rows of a clip (release: 93, which are 24 latents).
+        frames: Rows of a clip (release: 93, which are 24 latents). 44 % of libero_goal's skills and
+            59 % of libero_long's are longer than that, 4 and 5 % than the 133 that `tiny` has: what
+            does not end within its clip is gone on with under the next prompt.
         hold: Most rows by which a training clip goes beyond the end of its demonstration, whose
             last frame is held (ours; the released loader leaves short videos out).
         cameras: Cameras by the suite's names; several are tiled, and the prompt says how
@@ -308,6 +310,8 @@ class WorldModelConfig(Config):
         return cls(
             tokenizer=TinyTokenizerConfig(),
             network=TinyNetworkConfig(),
+            frames=133,
+            hold=86,
             cameras=("agentview",),
             loss="clean",
             early=6.0,
