@@ -32,6 +32,7 @@ from wambench_policies.world2act import policy as policies  # noqa: E402
 from wambench_policies.world2act.align.config import AlignRun  # noqa: E402
 from wambench_policies.world2act.align.model import Alignment  # noqa: E402
 from wambench_policies.world2act.config import CosmosTokenizerConfig  # noqa: E402
+from wambench_policies.world2act.posttrain import imagination  # noqa: E402
 from wambench_policies.world2act.posttrain import train as posttraining  # noqa: E402
 from wambench_policies.world2act.posttrain.config import PosttrainRun  # noqa: E402
 from wambench_policies.world2act.posttrain.imagination import Imagination  # noqa: E402
@@ -167,7 +168,7 @@ def test_a_training_counts_simulator_steps_and_says_what_it_did(made: Path) -> N
     assert record["simulator"]["numpy"]
     assert record["episodes"]["starts"] == 10
     assert "simulator steps" in (made / "w2a" / "README.md").read_text()
-    assert all(key.startswith("example_reach/") for key in imagined(made / "w2a"))
+    assert all(key.startswith("codes/example_reach/") for key in imagined(made / "w2a", "codes"))
 
 
 def test_a_group_of_one_task_has_its_starts_alone_and_one_of_any_those_of_all(
@@ -180,7 +181,7 @@ def test_a_group_of_one_task_has_its_starts_alone_and_one_of_any_those_of_all(
     train(made, tmp_path / "any", steps=1, overrides=wide)
     (row,) = rows(tmp_path / "any")
     assert float(row["chance"]) == pytest.approx(1 / 10)
-    assert len(imagined(tmp_path / "any")) == 10
+    assert len(imagined(tmp_path / "any", "codes")) == 10
 
 
 def test_by_place_every_chunk_counts_and_by_time_those_that_are_imagined(
@@ -226,8 +227,21 @@ def test_places_are_not_looked_for_where_a_latent_is_more_than_a_moment(
         train(made, tmp_path / "out", inputs=given, overrides={"pairing": "place"})
 
 
-def imagined(out: Path) -> dict[str, Any]:
-    return load_file(out / "training" / "imagined.safetensors")
+def test_latents_of_videos_are_kept_where_places_are_looked_for_in_them_alone(
+    made: Path, tmp_path: Path
+) -> None:
+    for pairing, kept in (("time", 0), ("place", 3)):
+        train(made, tmp_path / pairing, steps=1, overrides={"pairing": pairing})
+        places = imagined(tmp_path / pairing, "places").values()
+        assert {tensor.shape[1] for tensor in places} == {kept}
+        codes = imagined(tmp_path / pairing, "codes").values()
+        assert {tuple(tensor.shape) for tensor in codes} == {(3, 8)}
+
+
+def imagined(out: Path, part: str) -> dict[str, Any]:
+    """The codes or the latents that are kept of videos, by "part/episode"."""
+    found = load_file(out / "training" / "imagined.safetensors")
+    return {name: tensor for name, tensor in found.items() if name.startswith(f"{part}/")}
 
 
 @pytest.mark.parametrize(("at", "whole_rounds"), [(3, 0), (9, 1)])
@@ -254,7 +268,7 @@ def test_a_killed_round_is_repeated_as_if_it_had_not_been_killed(
     whole, parts = state(made / "w2a"), state(tmp_path / "parts")
     assert whole.keys() == parts.keys()
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
-    videos = imagined(made / "w2a"), imagined(tmp_path / "parts")
+    videos = imagined(made / "w2a", "codes"), imagined(tmp_path / "parts", "codes")
     assert videos[0].keys() == videos[1].keys()
     again = train(made, tmp_path / "parts", resume=True)
     assert (again.stopped, len(rows(tmp_path / "parts"))) == ("finished", 2)
@@ -322,7 +336,7 @@ def test_a_policy_is_post_trained_with_the_shipped_world_model_where_no_other_is
         device="cpu",
     )
     assert World2ActTrainer().train(request).stopped == "finished"
-    assert len(imagined(tmp_path / "w2a")) == 2
+    assert len(imagined(tmp_path / "w2a", "codes")) == 2
     given = {"checkpoint": str(tmp_path / "w2a")}
     (first, *_) = evaluated("world2act", tmp_path / "run", "libero_goal", **given)
     assert first["outcome"] in ("success", "failure")
@@ -366,13 +380,13 @@ def test_videos_in_which_nothing_moves_are_spoken_of(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    codes = Imagination.codes
+    calls, moving = iter(range(100)), imagination.moving
 
-    def quiet(self: Imagination, key: str, *given: Any) -> Any:
-        found = codes(self, key, *given)
-        return found[:0] if key.endswith("/1/0") else found
+    def quiet(*given: Any, held: bool) -> Any:
+        found = moving(*given, held=held)
+        return found[:, :0] if next(calls) == 0 else found
 
-    monkeypatch.setattr(Imagination, "codes", quiet)
+    monkeypatch.setattr(imagination, "moving", quiet)
     wide = {"group": "10", "groups": "1", "negatives": "any"}
     train(made, tmp_path / "out", steps=1, overrides=wide, note=said.append)
     (line,) = [line for line in said if "nothing moves" in line]

@@ -47,6 +47,19 @@ class Start:
     views: NDArray[np.uint8]
 
 
+@dataclass(frozen=True)
+class Video:
+    """What is kept of what was imagined for a start: not its latents, of which Cosmos' are 10 MB.
+
+    Attributes:
+        codes: (L, D) of the chunks that it goes with; none where nothing in it moves.
+        places: (C, L, h, w) latents before these chunks, where places are looked for; else empty.
+    """
+
+    codes: Tensor
+    places: Tensor
+
+
 @dataclass
 class Imagination:
     """Imagined videos; each start is imagined once.
@@ -55,24 +68,25 @@ class Imagination:
         world: What imagines.
         adapter: Its latents into the aligned space.
         still: See `PosttrainRun.still`.
+        by_place: Whether executed actions go with the latents most like what was seen.
         seed: Of the noise.
-        videos: Key of an episode to the (C, L, h, w) latents of its video that move.
+        videos: By the key of an episode.
     """
 
     world: VideoWorld
     adapter: VideoAdapter
     still: float
+    by_place: bool
     seed: int
-    videos: dict[str, Tensor] = field(default_factory=dict)
+    videos: dict[str, Video] = field(default_factory=dict)
 
     def length(self, instruction: str) -> int:
         """Most chunks of actions that a video of an instruction goes with."""
         clips = len(self.world.prompts(instruction))
         return clips * (self.world.config.latent_frames - 1) + 2 - self.adapter.moments
 
-    @torch.no_grad()
-    def add(self, starts: Sequence[Start]) -> int:
-        """Imagines those that have not been; how many these were."""
+    def add(self, starts: Sequence[Start]) -> list[str]:
+        """Imagines those that have not been; their keys."""
         by_count: dict[int, list[Start]] = {}
         for start in starts:
             if start.key not in self.videos:
@@ -86,30 +100,33 @@ class Imagination:
             )
             for start, clips in zip(alike, rollout.latents, strict=True):
                 latents = moving(clips, self.still, held=self.world.config.wm == "skill")
-                self.videos[start.key] = latents.cpu()
-        return sum(map(len, by_count.values()))
+                self.videos[start.key] = self._kept(latents)
+        return [start.key for alike in by_count.values() for start in alike]
 
     @torch.no_grad()
-    def codes(self, key: str, seen: NDArray[np.uint8] | None = None) -> Tensor:
+    def _kept(self, latents: Tensor) -> Video:
+        """Of the (C, L, h, w) latents of a video that move."""
+        count = max(0, latents.shape[1] - self.adapter.moments + 1)
+        codes = self.adapter(latents[None])[0].cpu() if count else torch.zeros(0, self.adapter.dim)
+        return Video(codes, latents[:, : count if self.by_place else 0].cpu().contiguous())
+
+    def codes(self, key: str, seen: Sequence[NDArray[np.uint8]]) -> Tensor:
         """The video beside chunks of actions, in the aligned space.
 
         Args:
             key: Of its episode.
-            seen: (N, V, H, W, 3) pictures before N chunks, which go with the latents most like
-                them; None for latent k with chunk k.
+            seen: (V, H, W, 3) pictures before each of N chunks, which by place go with the latents
+                most like them.
 
         Returns:
-            (L, D), or (N, D); none where nothing in the video moves.
+            (L, D) with latent k for chunk k, or (N, D) by place; none where nothing in the video
+            moves.
         """
-        latents = self.videos[key].to(self.world.device)
-        count = latents.shape[1] - self.adapter.moments + 1
-        if count < 1:
-            return torch.zeros(0, self.adapter.dim)
-        codes: Tensor = self.adapter(latents[None])[0].cpu()
-        if seen is None or not len(seen):
-            return codes
-        frames = self.world.encode(self.world.prepared(seen)[:, None])[:, :, 0]
-        return codes[along(frames, latents[:, :count])]
+        video = self.videos[key]
+        if not self.by_place or not len(video.codes) or not len(seen):
+            return video.codes
+        frames = self.world.encode(self.world.prepared(np.stack(seen)[:, None]))[:, :, 0]
+        return video.codes[along(frames.cpu(), video.places)]
 
     def save(self, out: Path) -> None:
         """Writes all of them into a training's folder.
@@ -119,21 +136,32 @@ class Imagination:
         """
         from safetensors.torch import save_file
 
-        write_atomically(out / FILE, lambda path: save_file(self.videos, path))
+        tensors = {
+            f"{part}/{key}": value
+            for key, video in self.videos.items()
+            for part, value in (("codes", video.codes), ("places", video.places))
+        }
+        write_atomically(out / FILE, lambda path: save_file(tensors, path))
 
     def load(self, out: Path) -> None:
         """Reads them again; what is not there will be imagined again, and be the same."""
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        if (out / FILE).exists():
-            try:
-                self.videos = load_file(out / FILE)
-            except SafetensorError as error:
-                raise UsageError(
-                    f"{out / FILE} cannot be read: {error}.",
-                    "Delete it: what it held is imagined again.",
-                ) from error
+        if not (out / FILE).exists():
+            return
+        try:
+            tensors = load_file(out / FILE)
+        except SafetensorError as error:
+            raise UsageError(
+                f"{out / FILE} cannot be read: {error}.",
+                "Delete it: what it held is imagined again.",
+            ) from error
+        self.videos = {
+            key: Video(codes, tensors[f"places/{key}"])
+            for part, _, key, codes in ((*name.partition("/"), v) for name, v in tensors.items())
+            if part == "codes"
+        }
 
 
 def along(seen: Tensor, imagined: Tensor) -> list[int]:

@@ -83,13 +83,14 @@ class RoundProgress(Progress):
 
 
 class Recorded(CorrectedPolicy):
-    """The policy that is trained, which keeps what it saw and decided."""
+    """The policy that is trained, which keeps what it decided, and by place what it saw."""
 
-    def __init__(self, world: VideoWorld, *given: Any) -> None:
+    def __init__(self, world: VideoWorld, by_place: bool, *given: Any) -> None:
         super().__init__(
             *given, image_size=world.normalisation.recorded_size, cameras=world.cameras
         )
         self._shown = world.cameras
+        self._by_place = by_place
         self.starts: dict[str, Start] = {}
         self.journal: dict[str, list[Seen]] = {}
         self.views: dict[str, list[NDArray[np.uint8]]] = {}
@@ -105,7 +106,8 @@ class Recorded(CorrectedPolicy):
         """Keeps it."""
         episode = observation.episode
         views = np.stack([observation.pixels[camera] for camera in self._shown])
-        self.views[episode.key].append(views)
+        if self._by_place:
+            self.views[episode.key].append(views)
         if observation.step == 0:
             self.starts[episode.key] = Start(
                 episode.key, episode.seed, observation.instruction, views
@@ -154,10 +156,13 @@ class _Posttraining:
             lr=config.learning_rate,
             betas=(0.9, 0.95),  # those of the released stage 1
         )
-        self.policy = Recorded(self.world, spec, base, residual, embodiment)
+        by_place = config.pairing == "place"
+        self.policy = Recorded(self.world, by_place, spec, base, residual, embodiment)
         evaluate.check_cameras(self.policy, config.base, self.suite)
         self._check_pictures()
-        self.imagination = Imagination(self.world, adapters.video, config.still, config.seed)
+        self.imagination = Imagination(
+            self.world, adapters.video, config.still, by_place, config.seed
+        )
         self.objective = Objective(residual, self.align, embodiment.action, spec, config.negatives)
         self.starts = self._starts()
         self.progress = RoundProgress()
@@ -374,15 +379,12 @@ class _Posttraining:
         Raises:
             TrainingError: No two episodes of a task are left.
         """
-        by_place = self.config.pairing == "place"
         counted = [record.key for record in records.values() if record.counted]
         for record in records.values():
             if not record.counted:
                 self.request.note(f"{record.key} is left out: {record.outcome}, {record.error}")
-        known = set(self.imagination.videos)
-        self.imagination.add([self.policy.starts[key] for key in sorted(counted)])
-        new = sorted(set(self.imagination.videos) - known)
-        quiet = [key for key in new if not len(self.imagination.codes(key))]
+        new = self.imagination.add([self.policy.starts[key] for key in sorted(counted)])
+        quiet = sorted(key for key in new if not len(self.imagination.videos[key].codes))
         if quiet:
             self.request.note(
                 f"In {len(quiet)} of {len(new)} new videos nothing moves, for example in that of "
@@ -394,8 +396,7 @@ class _Posttraining:
             for key in (episode.key for episode in group if episode.key in counted):
                 whole = records[key].steps // self.config.chunk
                 decisions = self.policy.journal[key][:whole]
-                views = self.policy.views[key][:whole] if by_place else None
-                video = self.imagination.codes(key, None if views is None else np.asarray(views))
+                video = self.imagination.codes(key, self.policy.views[key][:whole])
                 rollouts.append(Rollout(decisions, video))
             rollouts = [one for one in rollouts if len(one)]
             if len(rollouts) > 1:
