@@ -113,7 +113,7 @@ class ImagineRun(Config):
     world_sha256: str = ""
     idm_sha256: str = ""
     draws: int = Field(1, ge=1)
-    still: float = Field(0.15, ge=0, le=1)
+    still: float = Field(0.08, ge=0, le=1)
     seed: int = Field(0, ge=0)
 
     @preset

@@ -116,7 +116,7 @@ class PosttrainRun(ResidualConfig):
     groups: int = Field(4, ge=1)
     epochs: int = Field(8, ge=1)
     budget: int = Field(4_000_000, ge=1)
-    still: float = Field(0.15, ge=0, le=1)
+    still: float = Field(0.08, ge=0, le=1)
     learning_rate: float = Field(1e-4, gt=0)
     weight_decay: float = Field(1e-2, ge=0)
     clip: float = Field(1.0, gt=0)
