@@ -112,6 +112,14 @@ def test_every_latent_goes_with_the_four_actions_that_follow_it(
     assert batch["mask"][:, 0].all()
 
 
+def test_imagined_clips_go_with_what_was_asked_for_and_recorded_ones_with_what_was_executed() -> (
+    None
+):
+    for latents, executed in (("sampled", False), ("one_step", True)):
+        config = AlignRun(world_model=small_config(latents=latents))
+        assert config.windows(config.data).executed is executed
+
+
 def test_actions_that_are_too_few_for_their_latents_are_refused(trained: Path) -> None:
     data, _ = pairs(trained, run_config())
     batch = data.train.batch([0], pictures=False)

@@ -160,8 +160,14 @@ class AlignRun(AlignConfig, RunConfig):
         return self.world_model.latent_frames - self.moments + 1
 
     def windows(self, selection: SelectionConfig) -> DataConfig:
-        """What clips look like, over a selection of demonstrations."""
-        return self.world_model.windows(selection).model_copy(update={"clip": self.clip()})
+        """What clips look like, over a selection of demonstrations.
+
+        Their actions are those that were asked for: what is imagined does not show the noise that
+        was added in one recording, and noise hides how little some dimensions vary. A recorded
+        clip shows what was executed.
+        """
+        changes = {"clip": self.clip(), "executed": self.world_model.latents == "one_step"}
+        return self.world_model.windows(selection).model_copy(update=changes)
 
     @preset
     @classmethod
