@@ -270,8 +270,8 @@ def decided(count: int, seed: int) -> list[Seen]:
     return [Seen(*each) for each in zip(*inputs(count, seed), strict=True)]
 
 
-def objective(network: Residual, negatives: Negatives = "task") -> Objective:
-    return Objective(network, AlignRun.tiny(), ACTIONS, SPEC, negatives)
+def objective(network: Residual, negatives: Negatives = "task", stay: float = 0.0) -> Objective:
+    return Objective(network, AlignRun.tiny(), ACTIONS, SPEC, negatives, stay)
 
 
 def test_before_it_learns_the_loss_is_that_of_the_base() -> None:
@@ -306,6 +306,35 @@ def test_without_negatives_the_loss_is_the_mean_distance_from_ones_own_video() -
     assert (float(alone), float(both)) == (pytest.approx(0, abs=1e-6), pytest.approx(1))
     # With negatives two that are alike tell nothing, however near their videos they are.
     assert float(twins) == pytest.approx(2 * np.log(2))
+
+
+def test_to_stay_with_the_base_costs_the_square_of_every_change_in_deviations() -> None:
+    network = residual(moved=True)
+    spread = torch.tensor([1.0, 0.5, 0.0, 1.0, 1.0, 2.0, 1.0])
+    network.spread.copy_(spread)
+    given = inputs(5)
+    group = [Rollout([Seen(*each) for each in zip(*given, strict=True)], torch.randn(5, 32))] * 2
+    with torch.no_grad():
+        change = network(*given)
+        loss, terms = objective(network, stay=3.0).loss(group)
+    costs = torch.where(spread > 0, change / spread, 0).square()
+    assert float(costs.mean()) > 0
+    assert float(loss - terms["contrast"]) == pytest.approx(3 * float(costs.mean()), rel=1e-4)
+
+
+def test_the_more_staying_counts_the_less_is_changed() -> None:
+    changes = []
+    for stay in (0.0, 10.0, 1000.0):
+        network = residual(limit=0.5)
+        rollouts = [Rollout(decided(6, i), torch.randn(6, 32).sign()) for i in range(4)]
+        optimiser = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], lr=5e-3)
+        for _ in range(30):
+            loss, terms = objective(network, stay=stay).loss(rollouts)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        changes.append(float(terms["change"]))
+    assert changes[0] > 2 * changes[1] > 4 * changes[2] > 0
 
 
 @pytest.mark.parametrize("negatives", ["task", "none"])

@@ -78,6 +78,10 @@ class PosttrainRun(ResidualConfig):
             tasks, each with its video (paper: 1,000; its figure grows with N).
         group: Episodes that are contrasted with each other: one's own video is the positive, those
             of the others are the negatives (16 as in stage 1).
+        stay: Weight in the loss of the mean squared change, in the deviations of `limit` (ours; the
+            contrast alone drives every change to the limit, whatever the state, and it stays there:
+            a hand that leans to one side all the way). With it a change is as great as what speaks
+            for it.
         negatives: Whose the others are: other starts of one `task` (paper), episodes of `any` task
             (as in stage 1), or `none`: the loss is 1 - cosine with one's own video (ours: what a
             task's starts have in common is no error, and negatives take it away from the gradient;
@@ -111,6 +115,7 @@ class PosttrainRun(ResidualConfig):
     tasks: tuple[int, ...] = ()
     trajectories: int = Field(1000, ge=2)
     group: int = Field(16, ge=2)
+    stay: float = Field(0.0, ge=0)
     negatives: Negatives = "task"
     pairing: Pairing = "time"
     groups: int = Field(4, ge=1)
@@ -131,14 +136,14 @@ class PosttrainRun(ResidualConfig):
     @preset
     @classmethod
     def tiny(cls) -> PosttrainRun:
-        """On two CPU cores; why limit, pairing, negatives: docs/world2act.md, "Does it help?"."""
+        """On two CPU cores; why stay, pairing, negatives: docs/world2act.md, "Does it help?"."""
         return cls(
             image_size=64,
             trajectories=160,
             group=8,
             groups=2,
             budget=100_000,
-            limit=0.1,
+            stay=50.0,
             negatives="any",
             pairing="place",
             learning_rate=3e-4,

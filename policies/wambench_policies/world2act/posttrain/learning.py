@@ -48,6 +48,7 @@ class Objective:
         actions: How the robot's actions are normalised.
         spec: The suite; beyond the bounds of its actions nothing is executed.
         negatives: See `PosttrainRun.negatives`.
+        stay: See `PosttrainRun.stay`.
     """
 
     def __init__(
@@ -57,8 +58,10 @@ class Objective:
         actions: ActionNormaliser,
         spec: SuiteSpec,
         negatives: Negatives = "task",
+        stay: float = 0.0,
     ) -> None:
         self._residual = residual
+        self._stay = stay
         self._align = align
         self._negatives = negatives
         device = next(residual.parameters()).device
@@ -75,9 +78,10 @@ class Objective:
     def loss(self, group: Sequence[Rollout]) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a group, and scalars.
 
-        `base_contrast` is the loss if the frozen policy's actions were left as they are; `found` is
-        the share of videos whose own episode scores highest, `chance` what guessing would give;
-        `change` is the mean absolute change of an action, in units of half its range.
+        `contrast` is the loss without `stay`, `base_contrast` what it would be if the frozen
+        policy's actions were left as they are; `found` is the share of videos whose own episode
+        scores highest, `chance` what guessing would give; `change` is the mean absolute change of
+        an action, in the deviations of `limit`.
         """
         residual, device = self._residual, self._low.device
         length = max(map(len, group))
@@ -97,16 +101,18 @@ class Objective:
             return scores(video, codes, mask, mask, self._align.contrast)
 
         ours = alike(final)
-        total = self._error(ours)
+        contrast = self._error(ours)
+        total = contrast + self._stay * residual.deviations(change).square().mean()
         with torch.no_grad():
             base = self._error(alike(actions))
             found = infonce(ours, torch.arange(len(group), device=device), 1.0)
         terms = {
             "loss": total,
+            "contrast": contrast,
             "base_contrast": base,
             "found": found.accuracy,
             "chance": found.chance,
-            "change": (final - actions).abs().mean(),
+            "change": residual.deviations(final - actions).abs().mean(),
         }
         return total, {name: value.detach() for name, value in terms.items()}
 

@@ -98,6 +98,11 @@ class Residual(nn.Module):
         limit = (self.config.limit * self.spread).clamp(min=_STILL)
         return limit * torch.tanh(change / limit) * self.movable
 
+    def deviations(self, change: Tensor) -> Tensor:
+        """(..., A) changes in units of `spread`; 0 in dimensions that are not changed."""
+        moves = self.movable * (self.spread > _STILL)
+        return moves * change / self.spread.clamp(min=_STILL)
+
 
 def half_ranges(actions: ActionNormaliser) -> NDArray[np.float64]:
     """(A,) suite units that one unit of a normalised action is."""

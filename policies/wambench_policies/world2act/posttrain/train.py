@@ -163,7 +163,9 @@ class _Posttraining:
         self.imagination = Imagination(
             self.world, adapters.video, config.still, by_place, config.seed
         )
-        self.objective = Objective(residual, self.align, embodiment.action, spec, config.negatives)
+        self.objective = Objective(
+            residual, self.align, embodiment.action, spec, config.negatives, config.stay
+        )
         self.starts = self._starts()
         self.progress = RoundProgress()
         self.record: dict[str, Any] = {}
