@@ -42,11 +42,11 @@ class ResidualConfig(Config):
         image_size: Side of the picture.
         camera: Whose picture; that of the world model, or its first one (ours).
         limit: Greatest change of an action, in standard deviations that the demonstrations have in
-            that dimension (ours: nothing but the objective holds the residual back, and of actions
-            that no demonstration has the adapter knows nothing; half the range in place of the
-            deviation let it turn the hand as demonstrations hardly ever do, and no episode
-            succeeded). Two-valued commands, such as a gripper's, are not changed (ours: a small
-            change would be rounded away where it is executed, and count where the loss sees it).
+            that dimension (ours: of actions that no demonstration has the adapter knows nothing;
+            see also `PosttrainRun.stay`. Half the range in place of the deviation let it turn the
+            hand as demonstrations hardly ever do, and no episode succeeded). Two-valued commands,
+            such as a gripper's, are not changed (ours: a small change would be rounded away where
+            it is executed, and count where the loss sees it).
     """
 
     action_adapter: Literal["mlp", "vae"] = "mlp"
