@@ -157,10 +157,9 @@ class Imagination:
                 f"{out / FILE} cannot be read: {error}.",
                 "Delete it: what it held is imagined again.",
             ) from error
+        keys = [name.removeprefix("codes/") for name in tensors if name.startswith("codes/")]
         self.videos = {
-            key: Video(codes, tensors[f"places/{key}"])
-            for part, _, key, codes in ((*name.partition("/"), v) for name, v in tensors.items())
-            if part == "codes"
+            key: Video(tensors[f"codes/{key}"], tensors[f"places/{key}"]) for key in keys
         }
 
 
