@@ -286,7 +286,7 @@ def build_checked_policy(reference: registry.Reference, suite: Suite, config: Ru
     except WambenchError:
         raise
     except Exception as error:
-        raise registry.build_failure("Policy", config.policy, error, "Mend its check()") from error
+        raise registry.build_failure("Policy", reference, error, "Mend its check()") from error
     return policy
 
 

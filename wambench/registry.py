@@ -33,6 +33,7 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -55,6 +56,9 @@ INSPECTORS = "wambench.inspectors"
 PROTOCOLS = "wambench.protocols"
 WORLD_MODELS = "wambench.world_models"
 RECIPES = "wambench.recipes"
+
+REINSTALL = "Reinstall the package that offers it"
+"""What to do where a plug-in cannot even be imported."""
 
 _PLURALS = {
     "policy": "policies",
@@ -222,7 +226,7 @@ def load_suite(name: str, backend: str = "auto") -> Suite:
     except WambenchError:
         raise
     except Exception as error:
-        raise build_failure("Suite", name, error, "Reinstall the package that offers it") from error
+        raise build_failure("Suite", reference, error, REINSTALL) from error
     if suite.spec.name not in suite_names():
         raise UsageError(
             f"Suite {name} calls itself {suite.spec.name!r}, which is no entry point.",
@@ -298,24 +302,41 @@ def _built(kind: str, reference: Reference, wanted: Any, noun: str, members: str
     except WambenchError:
         raise
     except Exception as error:
-        raise build_failure(
-            kind, reference.name, error, "Reinstall the package that offers it"
-        ) from error
+        raise build_failure(kind, reference, error, REINSTALL) from error
     if not isinstance(built, wanted):
         raise UsageError(f"{reference.target} is no {noun}.", f"It needs {members}.")
     return built
 
 
 def build_failure(
-    kind: str, name: str, error: BaseException, remedy: str
+    kind: str, reference: Reference, error: BaseException, remedy: str
 ) -> PolicyError | UsageError:
-    """An arbitrary exception from a plug-in as one line."""
+    """An arbitrary exception from a plug-in as one line.
+
+    Where a module is missing that an extra of the plug-in's package would bring, the remedy is to
+    install that extra.
+    """
     text = " ".join(str(error).split())
+    if isinstance(error, ModuleNotFoundError) and (bringing := _extras(reference, error)):
+        remedy = f"Install what it needs: pip install {' or '.join(bringing)}"
     error_type = PolicyError if kind == "Policy" else UsageError
     return error_type(
-        f"{kind} {name} could not be built: {type(error).__name__}: {text}.",
+        f"{kind} {reference.name} could not be built: {type(error).__name__}: {text}.",
         f"{remedy}; WAMBENCH_DEBUG=1 shows the traceback.",
     )
+
+
+def _extras(reference: Reference, error: ModuleNotFoundError) -> list[str]:
+    """`'package[extra]'` for each extra that declares a project of the missing module's name."""
+    package = reference.distribution.partition(" ")[0]
+    module = (error.name or "").partition(".")[0]
+    bringing = []
+    for requirement in (metadata.requires(package) or []) if package else []:
+        project, _, marker = requirement.partition(";")
+        extra = re.search(r"""extra *== *['"]([^'"]+)""", marker)
+        if extra and re.split(r"[^\w.-]", project.strip())[0].lower() == module.lower():
+            bringing.append(f"'{package}[{extra[1]}]'")
+    return bringing
 
 
 def pick_task(suite: Suite, index: int) -> Task:
@@ -358,7 +379,7 @@ def build_policy(reference: Reference, spec: SuiteSpec, arguments: Mapping[str, 
         raise
     except (Exception, SystemExit) as error:
         raise build_failure(
-            "Policy", reference.name, error, "Check its arguments and checkpoint"
+            "Policy", reference, error, "Check its arguments and checkpoint"
         ) from error
     _check_policy(reference.name, policy)
     return policy
@@ -378,7 +399,7 @@ def build_world_model(reference: Reference, spec: SuiteSpec, arguments: Mapping[
         raise
     except Exception as error:
         raise build_failure(
-            "World model", reference.name, error, "Check its arguments and checkpoint"
+            "World model", reference, error, "Check its arguments and checkpoint"
         ) from error
 
 

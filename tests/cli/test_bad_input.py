@@ -252,3 +252,19 @@ def test_a_run_that_lost_a_part_is_mended_or_reported(
     else:
         part.unlink()
         assert "cannot be read" in one_line(wambench("report", "run"))
+
+
+def test_a_learned_policy_without_its_packages_says_which_extra_brings_them(tmp_path: Path) -> None:
+    without_torch = (
+        "import sys; sys.modules['torch'] = None; from wambench.cli.main import main; main()"
+    )
+    learned = ("eval", "--policy", "flow_bc", "--suite", "libero_goal", "--out", "run")
+    process = subprocess.run(
+        [sys.executable, "-c", without_torch, *learned],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "pip install 'wambench[policies]'" in one_line(process)
+    assert not (tmp_path / "run").exists()

@@ -26,12 +26,11 @@ def runtime_of_policy(name: str) -> PolicyRuntime | None:
     """
     if name not in registry.policy_names():
         return None
+    reference = registry.find_policy(name)
     try:
-        policy = registry.load_target(registry.find_policy(name).target)
+        policy = registry.load_target(reference.target)
     except Exception as error:
-        raise registry.build_failure(
-            "Policy", name, error, "Reinstall the package that offers it"
-        ) from error
+        raise registry.build_failure("Policy", reference, error, registry.REINSTALL) from error
     runtime: PolicyRuntime | None = getattr(policy, "runtime", None)
     return runtime
 
