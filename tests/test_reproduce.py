@@ -40,6 +40,34 @@ class Toy:
         )
 """
 
+ONLINE = """
+from wambench.recipe import Cell, Plan, step
+from wambench.trainer import Stage, TrainInput, TrainResult
+
+class Trainer:
+    stages = (
+        Stage("online", "", ("tiny",), (TrainInput("workers", ""),), online=True),
+        Stage("offline", "", ("tiny",)),
+    )
+
+    def train(self, request):
+        request.out.mkdir()
+        (request.out / "inputs.txt").write_text(str(dict(request.inputs)))
+        return TrainResult(1, 1, "finished", {})
+
+class Recipe:
+    about, presets = "a training in the environment, and one that is not", {"tiny": {}}
+
+    def plan(self, preset, budget, seeds):
+        train = "train online.py:Trainer --preset tiny --stage"
+        steps = (
+            step("online", "online", f"{train} online"),
+            step("offline", "offline", f"{train} offline --data d"),
+            step("eval", "run", "eval --policy hold --suite example_reach --trials 1"),
+        )
+        return Plan(steps, (Cell("hold", "example_reach", 0, "run"),))
+"""
+
 
 @pytest.fixture
 def toy(tmp_path: Path) -> str:
@@ -96,6 +124,18 @@ def test_a_step_that_was_stopped_is_gone_on_with_and_one_that_fails_says_why(
     assert failed.returncode == 2
     assert "Step holds-0 failed" in failed.stderr
     assert "holds-0.log" in failed.stderr
+
+
+def test_trainings_in_the_environment_get_the_number_of_workers_as_well(
+    tmp_path: Path, wambench: Run
+) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    (made / "online.py").write_text(ONLINE, encoding="utf-8")
+    done = wambench(*reproduced("made/online.py:Recipe"))
+    assert done.returncode == 0, done.stderr
+    assert (made / "online/inputs.txt").read_text() == "{'workers': '1'}"
+    assert (made / "offline/inputs.txt").read_text() == "{}"
 
 
 def test_a_wrong_number_or_preset_says_which_there_are(wambench: Run, toy: str) -> None:

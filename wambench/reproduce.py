@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from wambench import registry
 from wambench.errors import RunDirectoryError, UsageError, WambenchError
 from wambench.recipe import Plan, Recipe, Step
 from wambench.runner.engine import last_line
@@ -71,7 +72,7 @@ def carry_out(plan: Plan, out: Path, workers: int | None, tell: Callable[[str], 
     Args:
         plan: The plan.
         out: Folder of the reproduction.
-        workers: Worker processes of collections and evaluations; None for one per core.
+        workers: Worker processes of whatever runs episodes; None for one per core.
         tell: Told which step begins and how long it took.
 
     Raises:
@@ -127,6 +128,22 @@ def _arguments(step: Step, out: Path, workers: int | None) -> Sequence[str]:
             arguments.append("--resume")
         elif kind != "collect":  # which goes on by itself; the others are short and begin anew
             shutil.rmtree(out / step.makes)
-    if kind in ("eval", "collect") and workers is not None:
+    if workers is not None and _takes_workers(step, out):
         arguments += ["--workers", str(workers)]
     return arguments
+
+
+def _takes_workers(step: Step, out: Path) -> bool:
+    """Whether it runs episodes: collections, evaluations and trainings in the environment."""
+    kind, name, *rest = step.arguments
+    if kind != "train":
+        return kind in ("eval", "collect")
+    # One that is named by its file is so from the folder in which the step runs.
+    installed = name in registry.trainer_names()
+    trainer = registry.load_trainer(registry.find_trainer(name if installed else str(out / name)))
+    return any(
+        given.name == "workers"
+        for stage in trainer.stages
+        if stage.name in rest
+        for given in stage.inputs
+    )
