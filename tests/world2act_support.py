@@ -77,14 +77,18 @@ def train(stage: str, data: Path, out: Path, **options: Any) -> TrainResult:
 
 
 def look(
-    folder: Path, out: Path, checkpoint: str | Path = "world", **options: Any
+    folder: Path,
+    out: Path,
+    checkpoint: str | Path = "world",
+    data: Path | None = None,
+    **options: Any,
 ) -> dict[str, Finding]:
     """What `wambench inspect world2act` says of a checkpoint in a folder, by diagnostic."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WAMBENCH_CACHE", str(folder / "cache"))
         request = InspectRequest(
             checkpoint=folder / checkpoint,
-            data=(str(folder / "skills" / "demos"),),
+            data=(str(data or folder / "skills" / "demos"),),
             out=out,
             episodes="all",
             device="cpu",

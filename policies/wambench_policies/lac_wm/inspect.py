@@ -53,6 +53,7 @@ class LACWMInspector:
 
     def inspect(self, request: InspectRequest) -> Iterator[Finding]:
         """Answers; see `wambench.inspector.Inspector`."""
+        from wambench_policies.diagnostics.answers import answers
         from wambench_policies.nn.checkpoint import Checkpoint
 
         checkpoint = Checkpoint.open(request.checkpoint, method=METHOD)
@@ -66,15 +67,7 @@ class LACWMInspector:
         for name in request.only:
             if name not in known:
                 raise UsageError(f"There is no {name!r}.", f"There are: {', '.join(known)}.")
-        inspection = _Inspection(checkpoint, request)
-        for name in request.only or known:
-            lacks = inspection.lacks(name)
-            if lacks is None:
-                yield getattr(inspection, name)()
-            elif request.only:
-                raise lacks
-            else:
-                request.note(f"{name} is left out. {lacks}")
+        yield from answers(_Inspection(checkpoint, request), request.only or known, request)
 
 
 class _Inspection:

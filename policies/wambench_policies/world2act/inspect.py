@@ -21,7 +21,7 @@ from wambench_policies.world2act.train import METHOD
 
 if TYPE_CHECKING:
     from wambench_policies.diagnostics.episodes import EpisodeSet
-    from wambench_policies.world2act.diagnostics import Imagined
+    from wambench_policies.world2act.diagnostics import Episodes, Imagined
     from wambench_policies.world2act.world import VideoWorld
 
 STAGES = ("worldmodel",)
@@ -52,6 +52,7 @@ class World2ActInspector:
 
     def inspect(self, request: InspectRequest) -> Iterator[Finding]:
         """Answers; see `wambench.inspector.Inspector`."""
+        from wambench_policies.diagnostics.answers import answers
         from wambench_policies.nn.checkpoint import Checkpoint
 
         checkpoint = Checkpoint.open(request.checkpoint, method=METHOD)
@@ -74,9 +75,8 @@ class World2ActInspector:
             inspection: Any = AlignInspection(checkpoint, request)
         else:
             inspection = _Inspection(checkpoint, request)
-        for name in there:
-            if not request.only or name in request.only:
-                yield getattr(inspection, name)()
+        asked = [name for name in there if not request.only or name in request.only]
+        yield from answers(inspection, asked, request)
 
 
 class _Inspection:
@@ -138,6 +138,26 @@ class _Inspection:
         from wambench_policies.world2act.diagnostics import imagined
 
         return imagined(self.world, self.episodes, self.request.windows, self.request.seed)
+
+    @cached_property
+    def of_skills(self) -> Episodes:
+        """Episodes of several skills.
+
+        Raises:
+            UsageError: There are none.
+        """
+        from wambench_policies.world2act.diagnostics import episodes_of_skills
+
+        return episodes_of_skills(self.world, self.episodes, max(1, self.request.windows // 4))
+
+    def lacks(self, name: str) -> UsageError | None:
+        """Why a diagnostic cannot be asked; None where it can."""
+        if name == "rollout":
+            try:
+                _ = self.of_skills
+            except UsageError as error:
+                return error
+        return None
 
     # ---- one method per diagnostic -----------------------------------------------------------
 
@@ -219,13 +239,9 @@ class _Inspection:
         from wambench_policies.diagnostics.draw import curves
         from wambench_policies.diagnostics.files import write_figure
         from wambench_policies.diagnostics.film import Strip, film, shown_frames
-        from wambench_policies.world2act.diagnostics import (
-            curves_of,
-            episodes_of_skills,
-            rolled_out,
-        )
+        from wambench_policies.world2act.diagnostics import curves_of, rolled_out
 
-        chosen = episodes_of_skills(self.world, self.episodes, max(1, self.request.windows // 4))
+        chosen = self.of_skills
         count = len(chosen.prompts[0])
         models = {self.config.wm: self.world} | ({} if self.base is None else {"base": self.base})
         runs = {

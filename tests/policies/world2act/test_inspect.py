@@ -9,7 +9,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="World2Act needs torch")
 
+from skills_support import widths, write_gripper_demos  # noqa: E402
 from wambench.errors import UsageError  # noqa: E402
+from wambench.skills.clips import BuildRequest, build  # noqa: E402
 from wambench_policies.world2act.diagnostics import other_prompts  # noqa: E402
 from wambench_policies.world2act.inspect import different  # noqa: E402
 from wambench_policies.world2act.world import VideoWorld  # noqa: E402
@@ -43,6 +45,27 @@ def test_every_diagnostic_writes_its_numbers_and_figures(trained: Path, tmp_path
     rolled = table(found["rollout"])
     assert len(rolled) == 2 * (3 - 1) + 1  # two skills
     assert {"skill", "base", "standing still, base's time"} < rolled[0].keys()
+
+
+def test_demonstrations_of_one_skill_each_leave_out_what_needs_several(
+    trained: Path, tmp_path: Path
+) -> None:
+    for task, verb in enumerate(("lift", "push")):
+        instruction = {"task": task, "task_name": f"KITCHEN_SCENE1_{verb}"}
+        write_gripper_demos(
+            tmp_path / "whole",
+            [widths(8, 12)] * 2,
+            instruction=f"{verb} the cup",
+            size=(16, 16),
+            **instruction,
+        )
+    build(BuildRequest(str(tmp_path / "whole"), tmp_path / "skills", videos=False))
+    notes: list[str] = []
+    one_each = {"data": tmp_path / "skills" / "demos", "note": notes.append}
+    assert list(look(trained, tmp_path / "out", **one_each)) == ["film", "prediction"]
+    assert any("rollout is left out. None of these" in note for note in notes)
+    with pytest.raises(UsageError, match="None of these demonstrations has more than one skill"):
+        look(trained, tmp_path / "named", only=("rollout",), **one_each)
 
 
 def test_a_world_that_knows_what_comes_has_no_error(

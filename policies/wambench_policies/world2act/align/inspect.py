@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from wambench.demos.demo import DemoInfo
-from wambench.errors import DataError
+from wambench.errors import DataError, UsageError
 from wambench.inspector import Finding, InspectRequest
 from wambench_policies.diagnostics.episodes import read_episodes
 from wambench_policies.diagnostics.files import write_finding
@@ -79,6 +79,10 @@ class AlignInspection:
         self.run = checkpoint.configuration(AlignRun)
         self.world = world_of(self.run, request.inputs.get("world"), request.device)
         self.model = Alignment.load(checkpoint).to(self.world.device)
+
+    def lacks(self, name: str) -> UsageError | None:
+        """Why a diagnostic cannot be asked: all of them can."""
+        return None
 
     @cached_property
     @torch.no_grad()
