@@ -1,1 +1,1 @@
-"""World2Act (arXiv 2603.10422): so far its world model; see docs/world2act.md."""
+"""World2Act (arXiv 2603.10422); see docs/world2act.md."""

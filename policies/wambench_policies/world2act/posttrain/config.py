@@ -85,7 +85,7 @@ class PosttrainRun(ResidualConfig):
         negatives: Whose the others are: other starts of one `task` (paper), episodes of `any` task
             (as in stage 1), or `none`: the loss is 1 - cosine with one's own video (ours: what a
             task's starts have in common is no error, and negatives take it away from the gradient;
-            see docs/world2act.md).
+            see docs/world2act_trials.md).
         pairing: Which latent a chunk of executed actions goes with: that of the same `time`, as in
             alignment (the notes), or that of the same `place`, the one most like what was seen
             before it (ours: a robot that is late is told by time to lift what it has not grasped).
@@ -136,7 +136,7 @@ class PosttrainRun(ResidualConfig):
     @preset
     @classmethod
     def tiny(cls) -> PosttrainRun:
-        """On two CPU cores; why stay, pairing, negatives: docs/world2act.md, "Does it help?"."""
+        """On two CPU cores; why stay, pairing, negatives: docs/world2act.md and what it links."""
         return cls(
             image_size=64,
             trajectories=160,
