@@ -329,13 +329,14 @@ def build_failure(
 def _extras(reference: Reference, error: ModuleNotFoundError) -> list[str]:
     """`'package[extra]'` for each extra that declares a project of the missing module's name."""
     package = reference.distribution.partition(" ")[0]
+    if not package:  # a file
+        return []
     module = (error.name or "").partition(".")[0]
     bringing = []
-    for requirement in (metadata.requires(package) or []) if package else []:
-        project, _, marker = requirement.partition(";")
-        extra = re.search(r"""extra *== *['"]([^'"]+)""", marker)
-        if extra and re.split(r"[^\w.-]", project.strip())[0].lower() == module.lower():
-            bringing.append(f"'{package}[{extra[1]}]'")
+    for requirement in metadata.requires(package) or []:
+        found = re.match(r"""([\w.-]+)[^;]*;.*\bextra *== *['"]([^'"]+)""", requirement)
+        if found and found[1].lower() == module.lower():
+            bringing.append(f"'{package}[{found[2]}]'")
     return bringing
 
 

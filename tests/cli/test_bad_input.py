@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,20 @@ def one_line(process: subprocess.CompletedProcess[str], code: int = 2) -> str:
     lines = [line for line in process.stderr.splitlines() if line.startswith("error:")]
     assert len(lines) == 1, process.stderr
     return lines[0]
+
+
+def scripted(
+    script: str, arguments: Sequence[str], folder: Path
+) -> subprocess.CompletedProcess[str]:
+    """Runs a Python script that ends in the command line, with arguments, in a folder."""
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,14 +163,7 @@ def test_a_full_disk_stops_the_run_and_keeps_what_was_recorded(
         "sys.argv[0] = 'wambench'; from wambench.cli.main import main; main()"
     )
     many = ("eval", *EVAL[1:5], "--trials", "20", "--workers", "1", "--out", "run")
-    process = subprocess.run(
-        [sys.executable, "-c", script, *many],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    process = scripted(script, many, tmp_path)
     assert "--resume run" in one_line(process)
     lines = (tmp_path / "run" / "episodes.jsonl").read_text().splitlines()
     assert 1 <= len(lines) < 60
@@ -259,12 +267,6 @@ def test_a_learned_policy_without_its_packages_says_which_extra_brings_them(tmp_
         "import sys; sys.modules['torch'] = None; from wambench.cli.main import main; main()"
     )
     learned = ("eval", "--policy", "flow_bc", "--suite", "libero_goal", "--out", "run")
-    process = subprocess.run(
-        [sys.executable, "-c", without_torch, *learned],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    process = scripted(without_torch, learned, tmp_path)
     assert "pip install 'wambench[policies]'" in one_line(process)
     assert not (tmp_path / "run").exists()

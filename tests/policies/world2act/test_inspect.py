@@ -51,13 +51,13 @@ def test_demonstrations_of_one_skill_each_leave_out_what_needs_several(
     trained: Path, tmp_path: Path
 ) -> None:
     for task, verb in enumerate(("lift", "push")):
-        instruction = {"task": task, "task_name": f"KITCHEN_SCENE1_{verb}"}
         write_gripper_demos(
             tmp_path / "whole",
             [widths(8, 12)] * 2,
+            task=task,
+            task_name=f"KITCHEN_SCENE1_{verb}",
             instruction=f"{verb} the cup",
             size=(16, 16),
-            **instruction,
         )
     build(BuildRequest(str(tmp_path / "whole"), tmp_path / "skills", videos=False))
     notes: list[str] = []
