@@ -15,6 +15,10 @@ from support import Run
 
 # Before any test module imports MuJoCo, which reads it then and would otherwise want a display.
 os.environ.setdefault("MUJOCO_GL", "osmesa")
+# Tests run several at a time. Torch would take a thread for every core in each of them, all of
+# which wait for the slowest at every layer: a test of 11 seconds took 76 beside three busy
+# processes, and with one thread 19.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A shell starts background jobs with Ctrl-C ignored and children inherit that; tests that press
 # Ctrl-C in a child would then test nothing.

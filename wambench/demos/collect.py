@@ -45,6 +45,7 @@ from wambench.protocol import Episode, Policy, Suite
 from wambench.results.provenance import harness_provenance
 from wambench.results.record import EpisodeRecord
 from wambench.results.run import config_difference
+from wambench.runner.here import leave_cores_to_workers
 from wambench.runner.pool import WorkerPool, WorkerSetup
 from wambench.runner.scheduler import Scheduler
 
@@ -172,6 +173,7 @@ def collect(request: CollectRequest, execution: Execution) -> Collection:
                 workers, setup, interpreter, (reference.target,), collection.path / "logs"
             )
             check = evaluate.provenance_check(collection, dict(interpreter.unpinned))
+            leave_cores_to_workers()
             try:
                 _run_waves(collection, pool, policy, suite, execution, check, todo)
             finally:
