@@ -5,6 +5,9 @@ table2    among a VLA's samples, with the simulator itself for a bound
 table3    the same without motion decoder and cross-augmentation
 table5    the ways of fine-tuning; among stretches of demonstrations
 figure4   pretrained on one, two and three embodiments that are not BFA's
+
+World models are pretrained on other embodiments than BFA's and then fine-tuned on BFA's
+demonstrations, as in the paper; EAC-WM-S knows these alone.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from dataclasses import dataclass
 
 from wambench.recipe import SUCCESS, Cell, Plan, Reading, Step, step
 from wambench.report.published import published_folder
+from wambench_policies.lac_wm.variants import variant
 from wambench_policies.vla.config import TINY_STEPS
 
 SUITES = ("bfa_unseen_instances", "bfa_unseen_categories")
@@ -36,6 +40,7 @@ _QUALITY = {"psnr": "psnr_db", "lpips": "lpips", "fid": "fid", "fvd": "fvd"}
 _BUDGET = {
     "demonstrations": 30,  # of the expert, a task
     "mixed": 10,  # generated, successes and failures, a task
+    "others": 10,  # of each other embodiment's expert, a task: 50,000 frames, as in figure 4
     "sources": 10,
     "encoder_steps": 3000,
     "vla_steps": 1000,  # after 8,000 it solves nine in ten and leaves little to choose
@@ -45,10 +50,13 @@ _BUDGET = {
     "trials": 2,
 }
 
+_CACHED = "--set training.cache_tokens=true"
+"""Where no views are augmented, pictures need to be encoded but once."""
+
 _PRETRAINING = {
     "latent": "--conditioning latent",
-    "explicit": "--conditioning explicit",
-    "bare": "--conditioning latent --set motion.on=false --set cross_aug=false",
+    "explicit": f"--conditioning explicit {_CACHED}",
+    "bare": f"--conditioning latent --set motion.on=false --set cross_aug=false {_CACHED}",
 }
 
 _OTHERS = {"hands": "head", "twin": "head", "gripper": "exterior"}
@@ -62,12 +70,12 @@ class _World:
     Attributes:
         variant: Of its fine-tuning.
         pretraining: What it begins from, by `_PRETRAINING`; None for nothing.
-        on: Embodiments that it is pretrained on; None for BFA's own.
+        on: Embodiments that it is pretrained on.
     """
 
     variant: str
     pretraining: str | None
-    on: tuple[str, ...] | None = None
+    on: tuple[str, ...] = tuple(_OTHERS)
 
 
 _LAC, _EAC, _EAC_S = (
@@ -87,20 +95,19 @@ class _Work:
         preset: Preset of all trainings.
         budget: See `_BUDGET`.
         suites: What is evaluated on.
-        others: Whether the encoder sees the other embodiments as well.
     """
 
-    def __init__(
-        self, preset: str, budget: Mapping[str, int], suites: Sequence[str], *, others: bool = False
-    ) -> None:
+    def __init__(self, preset: str, budget: Mapping[str, int], suites: Sequence[str]) -> None:
         self.steps: list[Step] = []
         self.cells: list[Cell] = []
         self.readings: list[Reading] = []
         self._preset, self._budget, self._suites = preset, budget, suites
         seen = "--image-size 128 --seed"
-        expert = f"{_EXPERT} --episodes {budget['demonstrations']}"
         self._add(
-            "collect-expert", EXPERT, f"collect --suite bfa_seen --cameras head {expert} {seen} 1"
+            "collect-expert",
+            EXPERT,
+            f"collect --suite bfa_seen --cameras head {_EXPERT} "
+            f"--episodes {budget['demonstrations']} {seen} 1",
         )
         self._add(
             "collect-mixed",
@@ -109,18 +116,19 @@ class _Work:
             f"{budget['sources']} --success-rate 0.2 --episodes {budget['mixed']} --noise 0.1 "
             f"--max-steps 130 {seen} 2",
         )
-        data, cameras = EXPERT, ""
-        if others:
-            for name, camera in _OTHERS.items():
-                suite = f"collect --suite counter_{name} --cameras {camera}"
-                self._add(f"collect-{name}", f"data/{name}", f"{suite} {expert} {seen} 3")
-                data += f" data/{name}"
-            cameras = "--set cameras=head|exterior "
+        for name, camera in _OTHERS.items():
+            self._add(
+                f"collect-{name}",
+                f"data/{name}",
+                f"collect --suite counter_{name} --cameras {camera} {_EXPERT} "
+                f"--episodes {budget['others']} {seen} 3",
+            )
+        data = " ".join([EXPERT, *(f"data/{name}" for name in _OTHERS)])
         self._add(
             "encoder",
             EYE,
-            f"train lac_wm --stage encoder --preset {preset} --seed 0 --data {data} {cameras}"
-            f"--steps {budget['encoder_steps']}",
+            f"train lac_wm --stage encoder --preset {preset} --seed 0 --data {data} "
+            f"--set cameras=head|exterior --steps {budget['encoder_steps']}",
         )
 
     def vla(self, seed: int) -> str:
@@ -135,14 +143,14 @@ class _Work:
         """Pretrains, unless that was written down before, and fine-tunes; its checkpoint."""
         begins, name = f"--encoder {EYE}", world.variant
         if world.pretraining is not None:
-            begins = f"--world {self._pretrained(world, seed)}"
-            name = "-".join([name, *(world.on or ())])
+            begins, name = f"--world {self._pretrained(world, seed)}", _named(name, world)
+        cached = "" if variant(world.variant).views else f" {_CACHED}"
         made = f"ckpt/{name}-{seed}"
         self._add(
             f"{name}-{seed}",
             made,
             f"train lac_wm --stage finetune {self._common(seed)} --variant {world.variant} "
-            f"{begins} --data {EXPERT} {MIXED} --steps {self._budget['finetune_steps']}",
+            f"{begins} --data {EXPERT} {MIXED} --steps {self._budget['finetune_steps']}{cached}",
         )
         return made
 
@@ -203,19 +211,17 @@ class _Work:
     def _pretrained(self, world: _World, seed: int) -> str:
         kind = world.pretraining
         assert kind is not None
-        name, data, more = kind, f"{EXPERT} {MIXED}", ""
-        if world.on is not None:
-            name = "-".join([kind, *world.on])
-            data = " ".join(f"data/{other}" for other in world.on)
-            # Room for the widest poses, those of hands, whichever embodiments there are.
-            more = " --set cameras=head|exterior --set motion.pose_width=138"
+        name = _named(kind, world)
+        data = " ".join(f"data/{other}" for other in world.on)
         made = f"ckpt/{name}-{seed}"
         if all(known.makes != made for known in self.steps):
+            # Room for the widest poses, those of hands, whichever embodiments there are.
+            room = "--set cameras=head|exterior --set motion.pose_width=138"
             self._add(
                 f"pretrain-{name}-{seed}",
                 made,
                 f"train lac_wm --stage pretrain {self._common(seed)} --encoder {EYE} --data {data} "
-                f"{_PRETRAINING[kind]}{more} --steps {self._budget['pretrain_steps']}",
+                f"{_PRETRAINING[kind]} {room} --steps {self._budget['pretrain_steps']}",
             )
         return made
 
@@ -226,6 +232,11 @@ class _Work:
         self.steps.append(step(name, makes, command))
 
 
+def _named(name: str, world: _World) -> str:
+    """A name that tells what a world model was pretrained on, where that is not all there is."""
+    return name if len(world.on) == len(_OTHERS) else "-".join([name, *world.on])
+
+
 _WORLDS = {"LAC-WM": _LAC, "EAC-WM": _EAC, "EAC-WM-S": _EAC_S}
 
 
@@ -233,7 +244,7 @@ class Table1:
     """What world models imagine, as pictures."""
 
     about = (
-        "LAC-WM, Table 1 (quality of roll-outs), tiny preset on one embodiment; LPIPS, FID and FVD "
+        "LAC-WM, Table 1 (quality of roll-outs), tiny preset; LPIPS, FID and FVD "
         "need networks that are not downloaded (see docs/lac_wm.md)"
     )
     presets: Mapping[str, Mapping[str, int]] = {
@@ -259,7 +270,7 @@ class Table2:
     """VLA alone, and with each world model; the simulator itself as the bound."""
 
     about = (
-        "LAC-WM, Table 2 (BFA pick-place), tiny preset on one embodiment, with the simulator "
+        "LAC-WM, Table 2 (BFA pick-place), tiny preset, with the simulator "
         "itself as the world model for a bound"
     )
     presets: Mapping[str, Mapping[str, int]] = {"tiny": _BUDGET | {"oracle_candidates": 8}}
@@ -294,7 +305,7 @@ class Table2:
 class Table3:
     """LAC-WM without motion decoder and cross-augmentation."""
 
-    about = "LAC-WM, Table 3 (motion decoder and cross-augmentation), tiny preset, one embodiment"
+    about = "LAC-WM, Table 3 (motion decoder and cross-augmentation), tiny preset"
     presets: Mapping[str, Mapping[str, int]] = {"tiny": _BUDGET}
 
     def plan(self, preset: str, budget: Mapping[str, int], seeds: Sequence[int]) -> Plan:
@@ -309,7 +320,7 @@ class Table5:
     """Ways of fine-tuning."""
 
     about = (
-        "LAC-WM, Table 5 (ways of fine-tuning), tiny preset, one embodiment; candidates are "
+        "LAC-WM, Table 5 (ways of fine-tuning), tiny preset; candidates are "
         "stretches of demonstrations"
     )
     presets: Mapping[str, Mapping[str, int]] = {
@@ -350,7 +361,7 @@ class Figure4:
 
     def plan(self, preset: str, budget: Mapping[str, int], seeds: Sequence[int]) -> Plan:
         """Human hands, then two grippers as well, then one."""
-        work = _Work(preset, budget, SUITES, others=True)
+        work = _Work(preset, budget, SUITES)
         worlds: dict[str, _World] = {}
         for count in range(1, len(_OTHERS) + 1):
             on = tuple(_OTHERS)[:count]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wambench.errors import UsageError
-from wambench_policies.lac_wm.config import Conditioning
+from wambench_policies.lac_wm.config import AdaptationConfig, Conditioning
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,12 @@ class Variant:
     conditioning: Conditioning
     adaptation: dict[str, Any] = field(default_factory=dict)
     plain: bool = False
+
+    @property
+    def views(self) -> bool:
+        """Whether fine-tuning looks at augmented views, which it does in stage 1."""
+        stages = self.adaptation.get("stages", AdaptationConfig().stages)
+        return 1 in stages and not self.plain
 
 
 VARIANTS = {

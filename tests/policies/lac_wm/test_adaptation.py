@@ -32,7 +32,7 @@ TRAINED = {
 
 def objective(name: str, **changes: object) -> AdaptationObjective:
     chosen = variant(name)
-    config = small_config(conditioning=chosen.conditioning)
+    config = small_config(conditioning=chosen.conditioning, cross_aug=not chosen.plain)
     torch.manual_seed(0)
     adapted = adaptation(**(chosen.adaptation | changes))
     return AdaptationObjective(config, adapted, {1: WIDTH}, steps=60)
@@ -77,6 +77,17 @@ def test_each_stage_of_a_variant_trains_exactly_its_parameters(name: str) -> Non
         assert graded == wanted
 
 
+@pytest.mark.parametrize("name", sorted(TRAINED))
+def test_a_variant_knows_whether_it_looks_at_augmented_views(name: str) -> None:
+    """Without them tokens may be computed once and for all."""
+    one = objective(name)
+    if variant(name).views:
+        with pytest.raises(UsageError, match="augmented anew"):
+            one.replaceable_encoder()
+    else:
+        assert one.replaceable_encoder() is one.model.encoder
+
+
 def test_the_papers_lengths_are_kept_in_proportion() -> None:
     firsts = [(phase.stage, phase.first) for phase in phases(AdaptationConfig(), 60_000)]
     assert firsts == [(1, 0), (2, 20_000), (3, 25_000)]
@@ -99,7 +110,7 @@ def test_a_model_about_to_be_adapted_is_the_pretrained_one(name: str) -> None:
     from wambench_policies.lac_wm.train import load_world
 
     chosen = variant(name)
-    config = small_config(conditioning=chosen.conditioning)
+    config = small_config(conditioning=chosen.conditioning, cross_aug=not chosen.plain)
     torch.manual_seed(1)
     world = PretrainedWorldModel(config, {1: 4})
     woken(world)
