@@ -53,21 +53,12 @@ class LACWMInspector:
 
     def inspect(self, request: InspectRequest) -> Iterator[Finding]:
         """Answers; see `wambench.inspector.Inspector`."""
-        from wambench_policies.diagnostics.answers import answers
+        from wambench_policies.diagnostics.answers import answers, asked
         from wambench_policies.nn.checkpoint import Checkpoint
 
         checkpoint = Checkpoint.open(request.checkpoint, method=METHOD)
-        if checkpoint.stage not in STAGES:
-            raise UsageError(
-                f"{checkpoint.folder} is a checkpoint of stage {checkpoint.stage}, expected one of "
-                f"{' or '.join(STAGES)}.",
-                "Choose another folder.",
-            )
-        known = [one.name for one in self.diagnostics]
-        for name in request.only:
-            if name not in known:
-                raise UsageError(f"There is no {name!r}.", f"There are: {', '.join(known)}.")
-        yield from answers(_Inspection(checkpoint, request), request.only or known, request)
+        names = asked(self.diagnostics, checkpoint, request)
+        yield from answers(_Inspection(checkpoint, request), names, request)
 
 
 class _Inspection:

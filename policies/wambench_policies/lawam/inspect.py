@@ -61,35 +61,15 @@ class LaWAMInspector:
 
     def inspect(self, request: InspectRequest) -> Iterator[Finding]:
         """Answers; see `wambench.inspector.Inspector`."""
+        from wambench_policies.diagnostics.answers import asked
         from wambench_policies.nn.checkpoint import Checkpoint
 
         checkpoint = Checkpoint.open(request.checkpoint, method=METHOD)
-        names = self._chosen(checkpoint, request)
+        names = asked(self.diagnostics, checkpoint, request)
         inspection = _Inspection(checkpoint, request)
         inspection.check(names)
         for name in names:
             yield getattr(inspection, name)()
-
-    def _chosen(self, checkpoint: Checkpoint, request: InspectRequest) -> list[str]:
-        """Names of the diagnostics, in their order.
-
-        Raises:
-            UsageError: The checkpoint's stage has none, or not one that was asked for.
-        """
-        stage = checkpoint.stage
-        there = [one.name for one in self.diagnostics if stage in one.stages]
-        if not there:
-            raise UsageError(
-                f"{checkpoint.folder} is a checkpoint of stage {stage}, expected one of "
-                f"{' or '.join(BOTH)}.",
-                "Choose another folder.",
-            )
-        for name in request.only:
-            if name not in there:
-                raise UsageError(
-                    f"{name!r} is not asked of stage {stage}.", f"It has: {', '.join(there)}."
-                )
-        return [name for name in there if not request.only or name in request.only]
 
 
 class _Inspection:

@@ -52,31 +52,18 @@ class World2ActInspector:
 
     def inspect(self, request: InspectRequest) -> Iterator[Finding]:
         """Answers; see `wambench.inspector.Inspector`."""
-        from wambench_policies.diagnostics.answers import answers
+        from wambench_policies.diagnostics.answers import answers, asked
         from wambench_policies.nn.checkpoint import Checkpoint
 
         checkpoint = Checkpoint.open(request.checkpoint, method=METHOD)
-        there = [one.name for one in self.diagnostics if checkpoint.stage in one.stages]
-        if not there:
-            raise UsageError(
-                f"{checkpoint.folder} is a checkpoint of stage {checkpoint.stage}, expected "
-                f"{' or '.join((*STAGES, *ALIGNED))}.",
-                "Choose another folder.",
-            )
-        for name in request.only:
-            if name not in there:
-                raise UsageError(
-                    f"{name!r} is not asked of stage {checkpoint.stage}.",
-                    f"It has: {', '.join(there)}.",
-                )
+        names = asked(self.diagnostics, checkpoint, request)
         if checkpoint.stage == "align":
             from wambench_policies.world2act.align.inspect import AlignInspection
 
             inspection: Any = AlignInspection(checkpoint, request)
         else:
             inspection = _Inspection(checkpoint, request)
-        asked = [name for name in there if not request.only or name in request.only]
-        yield from answers(inspection, asked, request)
+        yield from answers(inspection, names, request)
 
 
 class _Inspection:

@@ -91,7 +91,7 @@ def test_a_world_that_knows_what_comes_has_no_error(
 def test_a_base_that_cannot_be_compared_is_refused(trained: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is a world model of skills"):
         look(trained, tmp_path, only=("rollout",), inputs={"base": str(trained / "world")})
-    with pytest.raises(UsageError, match="expected worldmodel or align"):
+    with pytest.raises(UsageError, match="expected one of worldmodel or align"):
         look(trained, tmp_path, checkpoint=trained / "tokenizer")
 
 
