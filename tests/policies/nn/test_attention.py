@@ -13,7 +13,9 @@ from wambench_policies.nn.adaln import AdaLNZeroBlock, AdaptiveLayerNorm, plain_
 from wambench_policies.nn.attention import (  # noqa: E402
     Attention,
     CrossAttentionBlock,
+    KeysValues,
     SelfAttentionBlock,
+    attend,
     key_mask,
 )
 from wambench_policies.nn.query import QueryAggregation  # noqa: E402
@@ -51,6 +53,17 @@ def test_a_context_projected_once_gives_what_it_gives_projected_each_time():
     attention = Attention(8, 2, context_dim=6)
     x, context = torch.randn(2, 3, 8), torch.randn(2, 5, 6)
     torch.testing.assert_close(attention(x, attention.project(context)), attention(x, context))
+
+
+def test_mixed_precision_on_a_cpu_rounds_what_goes_into_attention_and_nothing_in_it():
+    torch.manual_seed(0)
+    query, keys, values = (torch.randn(2, 3, 9, 8).bfloat16() for _ in range(3))
+    mask = key_mask(torch.rand(2, 9) > 0.3)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = attend(query, KeysValues(keys, values), mask)
+    assert found.dtype is torch.bfloat16
+    exact = attend(query.float(), KeysValues(keys.float(), values.float()), mask)
+    assert torch.equal(found, exact.bfloat16())
 
 
 def test_masked_keys_have_no_influence():
