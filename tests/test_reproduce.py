@@ -89,7 +89,8 @@ def test_a_table_has_intervals_published_numbers_and_a_verdict_and_is_made_once(
     text = " ".join(re.sub(r"[│┃]", " ", first.stdout).split())
     assert "4 of 4 steps to do" in text
     assert re.search(r"finds 100\.0 \[8\d\.\d, 100\.0\] 75\.0", text), text
-    assert re.search(r"finds holds example_reach \+91\.7 \[.*\] 22, 0 <0\.0001 better", text)
+    assert re.search(r"finds holds example_reach \+91\.7 \[.*\] 22, 0 0\.0010 better", text)
+    assert "2 training seeds, 12 episodes each" in text
     rows = {row["method"]: row for row in csv.DictReader((tmp_path / "made/table.csv").open())}
     assert (float(rows["holds"]["mean"]), rows["holds"]["trials"]) == (pytest.approx(1 / 12), "24")
     runs = {file: file.stat().st_mtime_ns for file in tmp_path.glob("made/runs/*/episodes.jsonl")}

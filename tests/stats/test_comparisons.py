@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from wambench.stats.multiple import compact_letters, holm
-from wambench.stats.paired import Pairs, mcnemar_exact, paired_difference_interval
+from wambench.stats.paired import (
+    Pairs,
+    mcnemar_exact,
+    mean_difference_interval,
+    paired_difference_interval,
+    sign_flip_exact,
+)
 from wambench.stats.unpaired import barnard_test, newcombe_interval
 
 few = st.integers(0, 40)
@@ -39,6 +45,42 @@ def test_mcnemar_s_test_is_the_binomial_test_of_the_discordant_pairs(p: Pairs) -
     discordant = p.a_only + p.b_only
     expected = stats.binomtest(p.b_only, discordant).pvalue if discordant else 1.0
     assert mcnemar_exact(p) == pytest.approx(expected)
+
+
+@given(pairs, st.integers(1, 3))
+def test_the_sign_flip_test_is_mcnemar_s_however_often_every_pair_is_repeated(
+    p: Pairs, times: int
+) -> None:
+    """Three seeds that all end alike are no more than one."""
+    sums = [times] * p.b_only + [-times] * p.a_only + [0] * p.both
+    assert sign_flip_exact(sums) == pytest.approx(mcnemar_exact(p))
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=10))
+def test_the_sign_flip_test_counts_all_choices_of_signs(sums: list[int]) -> None:
+    choices = np.array(list(product((-1, 1), repeat=len(sums)))).reshape(-1, len(sums))
+    far = np.abs(choices @ np.abs(np.array(sums, int))) >= abs(sum(sums))
+    assert sign_flip_exact(sums) == pytest.approx(far.mean())
+
+
+def test_episodes_that_several_seeds_share_are_not_counted_as_so_many() -> None:
+    """One reference beside three seeds, none of them better: pairs added up would be too sure."""
+    rng = np.random.default_rng(0)
+    rounds, seeds, added, covered, shared = 400, 3, 0, 0, 0
+    for _ in range(rounds):
+        chance = rng.beta(1, 1, 100)  # some episodes are harder
+        reference = rng.random(100) < chance
+        methods = rng.random((seeds, 100)) < chance
+        differences = methods.astype(int) - reference
+        tasks = differences.mean(axis=0).reshape(10, 10)
+        low, high = mean_difference_interval(tasks.tolist())
+        covered += low <= 0 <= high
+        shared += sign_flip_exact(differences.sum(axis=0).tolist()) <= 0.05
+        outcomes = [(bool(a), bool(b)) for m in methods for a, b in zip(reference, m, strict=True)]
+        added += mcnemar_exact(Pairs.count(outcomes)) <= 0.05
+    assert covered >= 0.93 * rounds
+    assert shared <= 0.07 * rounds
+    assert added >= 0.12 * rounds
 
 
 @given(tasks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -19,7 +19,7 @@ from wambench.report.summary import Summary, summarise_run
 from wambench.results.run import RunDirectory
 from wambench.stats.intervals import interval_over_runs, stratified_wilson_interval
 from wambench.stats.multiple import holm
-from wambench.stats.paired import Pairs, mcnemar_exact, paired_difference_interval
+from wambench.stats.paired import Pairs, mean_difference_interval, sign_flip_exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +51,16 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """Two methods on the same episodes, pairs of all seeds added up.
+    """Two methods on the same episodes, the pairs of all training seeds taken together.
 
     Attributes:
         row: The method.
         reference: What it is compared with.
         suite: Name of the suite.
         pairs: a is the reference, b the method.
-        interval: 95 % of the difference of success rates.
-        p_adjusted: Exact McNemar, after Holm over all contrasts of the table.
+        interval: 95 % of the difference of success rates, over episodes.
+        p_adjusted: Exact sign-flip test over episodes, which for one seed is McNemar's, after Holm
+            over all contrasts of the table.
     """
 
     row: str
@@ -98,14 +99,12 @@ def contrasts(plan: Plan, out: Path) -> list[Contrast]:
     for row, reference in plan.contrasts:
         for suite in dict.fromkeys(cell.suite for cell in plan.cells):
             if (row, suite) in groups and (reference, suite) in groups:
-                tasks = _pairs(groups[reference, suite], groups[row, suite], out)
-                found.append((row, reference, suite, tasks))
-    p_values = holm([mcnemar_exact(sum(tasks, Pairs())) for *_, tasks in found])
+                compared = _compared(groups[reference, suite], groups[row, suite], out)
+                found.append((row, reference, suite, compared))
+    p_values = holm([sign_flip_exact(compared.sums) for *_, compared in found])
     return [
-        Contrast(
-            row, reference, suite, sum(tasks, Pairs()), paired_difference_interval(tasks), p_value
-        )
-        for (row, reference, suite, tasks), p_value in zip(found, p_values, strict=True)
+        Contrast(row, reference, suite, compared.pairs, compared.interval, p_value)
+        for (row, reference, suite, compared), p_value in zip(found, p_values, strict=True)
     ]
 
 
@@ -231,10 +230,37 @@ def _of_rate(
     return max(low, 0.0), min(high, 1.0)
 
 
-def _pairs(reference: Sequence[Cell], row: Sequence[Cell], out: Path) -> list[Pairs]:
-    """Pairs of each (seed, task). A reference with one seed is compared with every seed."""
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """What the episodes of two methods say.
+
+    Attributes:
+        pairs: Of all seeds, added up; a is the reference.
+        tasks: Task and episode to the differences of its pairs: 1 where only the method succeeded,
+            -1 where only the reference did, else 0.
+    """
+
+    pairs: Pairs
+    tasks: Mapping[int, Mapping[str, Sequence[int]]]
+
+    @property
+    def sums(self) -> list[int]:
+        """What each episode says in all."""
+        return [sum(found) for episodes in self.tasks.values() for found in episodes.values()]
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % of the difference of success rates."""
+        return mean_difference_interval(
+            [[fmean(found) for found in episodes.values()] for episodes in self.tasks.values()]
+        )
+
+
+def _compared(reference: Sequence[Cell], row: Sequence[Cell], out: Path) -> _Compared:
+    """Pairs of each seed. A reference with one seed is compared with every seed."""
     by_seed = {cell.seed: cell for cell in reference}
-    found = []
+    outcomes: list[tuple[bool, bool]] = []
+    tasks: dict[int, dict[str, list[int]]] = {}
     for cell in row:
         theirs = by_seed.get(cell.seed, reference[0])
         a, b = (RunDirectory(out / one.run) for one in (theirs, cell))
@@ -244,12 +270,12 @@ def _pairs(reference: Sequence[Cell], row: Sequence[Cell], out: Path) -> list[Pa
                 "Reproduce both in another --out.",
             )
         first, second = _successes(a), _successes(b)
-        tasks: dict[int, list[tuple[bool, bool]]] = {}
         for episode in a.manifest.episodes:
             if episode.key in first and episode.key in second:
-                tasks.setdefault(episode.task, []).append((first[episode.key], second[episode.key]))
-        found += [Pairs.count(pairs) for pairs in tasks.values()]
-    return found
+                outcomes.append((first[episode.key], second[episode.key]))
+                differences = tasks.setdefault(episode.task, {}).setdefault(episode.key, [])
+                differences.append(second[episode.key] - first[episode.key])
+    return _Compared(Pairs.count(outcomes), tasks)
 
 
 def _successes(run: RunDirectory) -> Mapping[str, bool]:
@@ -262,13 +288,20 @@ def _successes(run: RunDirectory) -> Mapping[str, bool]:
 # ---- what is shown ---------------------------------------------------------------------------
 
 
+def _range(counts: Iterable[int]) -> str:
+    """`3`, or `1 to 3` where methods differ."""
+    low, *_, high = sorted([*counts] * 2)
+    return str(low) if low == high else f"{low} to {high}"
+
+
 def _suite_table(title: str, entries: Sequence[Estimate]) -> Table:
     measures = list(dict.fromkeys(entry.measure for entry in entries))
-    seeds, trials = entries[0].seeds, entries[0].trials
-    episodes = f", {trials} episodes a method" if trials else ""
+    seeds = _range(entry.seeds for entry in entries)
+    episodes = _range(entry.trials // entry.seeds for entry in entries)
+    each = f", {episodes} episodes each" if episodes != "0" else ""
     table = Table(
         title=title,
-        caption=f"{seeds} training seed{'s' * (seeds > 1)}{episodes}; "
+        caption=f"{seeds} training seed{'s' * (seeds != '1')}{each}; "
         "95 % intervals. Published: the paper's, measured elsewhere.",
         title_style="bold",
     )
@@ -288,7 +321,8 @@ def _suite_table(title: str, entries: Sequence[Estimate]) -> Table:
 def _contrast_table(compared: Sequence[Contrast]) -> Table:
     table = Table(
         title="On the same episodes",
-        caption="Difference of success rates in points; p: exact McNemar, Holm over this table.",
+        caption="Difference of success rates in points; p: exact sign-flip test over episodes, "
+        "Holm over this table.",
         title_style="bold",
     )
     for name in ("method", "against", "suite"):

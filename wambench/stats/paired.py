@@ -10,6 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from wambench.stats.intervals import critical_value
 
 
@@ -75,41 +77,88 @@ def mcnemar_exact(pairs: Pairs) -> float:
     return min(2 * float(bdtr(fewer, discordant, 0.5)), 1.0)
 
 
+def sign_flip_exact(sums: Sequence[int]) -> float:
+    """Two-sided p-value of the exact sign-flip test on episodes that several pairs share.
+
+    Where several training seeds ran the same episodes, or one reference stands beside several
+    seeds, the pairs of an episode are alike and do not count as so many. Under the hypothesis that
+    neither method is better, what an episode says in all is as likely as its opposite; the p-value
+    is the share of all choices of signs whose total is as far from zero. Of one pair an episode it
+    is McNemar's exact test.
+
+    Args:
+        sums: Of every episode, in how many of its pairs only b succeeded, less those of a.
+    """
+    sizes = [abs(value) for value in sums if value]
+    chances = np.ones(1)  # of totals from -reach to reach
+    for size in sizes:
+        wider = np.zeros(len(chances) + 2 * size)
+        wider[2 * size :] += chances / 2
+        wider[: len(chances)] += chances / 2
+        chances = wider
+    reach, total = sum(sizes), abs(sum(sums))
+    far = np.abs(np.arange(-reach, reach + 1)) >= total
+    return min(float(chances[far].sum()), 1.0)
+
+
 def paired_difference_interval(
     tasks: Sequence[Pairs], confidence: float = 0.95
 ) -> tuple[float, float]:
     """Interval of rate(b) - rate(a) from pairs, the tasks taken as given.
 
-    The adjusted Wald interval for paired proportions, which adds one pair to each discordant
-    count (Bonett and Price 2012; recommended by Fagerland, Lydersen and Laake 2014), with the
-    variance within tasks in place of the pooled one: the added pairs are spread over the tasks,
-    and where the data cannot show that tasks differ it is the pooled interval.
+    See `mean_difference_interval`.
 
     Args:
         tasks: Pairs of each task; tasks without pairs are left out.
         confidence: Coverage of the two-sided interval.
+    """
+    return mean_difference_interval(
+        [
+            [1.0] * task.b_only + [-1.0] * task.a_only + [0.0] * (task.both + task.neither)
+            for task in tasks
+        ],
+        confidence,
+    )
+
+
+def mean_difference_interval(
+    tasks: Sequence[Sequence[float]], confidence: float = 0.95
+) -> tuple[float, float]:
+    """Interval of the mean difference of episodes, the tasks taken as given.
+
+    The adjusted Wald interval for paired proportions, which adds one pair to each discordant
+    count (Bonett and Price 2012; recommended by Fagerland, Lydersen and Laake 2014), with the
+    variance within tasks in place of the pooled one: the added pairs are spread over the tasks,
+    and where the data cannot show that tasks differ it is the pooled interval. An episode that
+    several pairs share counts once, with their mean.
+
+    Args:
+        tasks: Of each task the differences of its episodes, each in [-1, 1]; tasks without
+            episodes are left out.
+        confidence: Coverage of the two-sided interval.
 
     Returns:
-        Lower and upper bound, within [-1, 1], the difference itself between them.
+        Lower and upper bound, within [-1, 1], the mean difference itself between them.
     """
-    used = [task for task in tasks if task.number]
+    used = [task for task in tasks if task]
     if not used:
         return -1.0, 1.0
-    pooled = sum(used, Pairs())
+    episodes = sum(len(task) for task in used)
+    difference = sum(sum(task) for task in used) / episodes
     extra = 1 / len(used)
-    centre = within = discordant = 0.0
+    centre = within = squares = 0.0
     for task in used:
-        number = task.number + 2 * extra
-        weight = task.number / pooled.number
-        a_only, b_only = (task.a_only + extra) / number, (task.b_only + extra) / number
-        centre += weight * (b_only - a_only)
-        discordant += weight * (b_only + a_only)
-        if task.number == 1:  # one pair says nothing about the variance within its task
+        number = len(task) + 2 * extra
+        weight = len(task) / episodes
+        mean = sum(task) / number
+        square = (sum(value**2 for value in task) + 2 * extra) / number
+        centre += weight * mean
+        squares += weight * square
+        if len(task) == 1:  # one pair says nothing about the variance within its task
             within = math.inf
         else:
-            variance = b_only + a_only - (b_only - a_only) ** 2
-            within += weight * variance * task.number / (task.number - 1)
-    variance = min(within, discordant - centre**2) / (pooled.number + 2)
+            within += weight * (square - mean**2) * len(task) / (len(task) - 1)
+    variance = min(within, squares - centre**2) / (episodes + 2)
     half = critical_value(confidence) * math.sqrt(variance)
     low, high = centre - half, centre + half
-    return max(min(low, pooled.difference), -1.0), min(max(high, pooled.difference), 1.0)
+    return max(min(low, difference), -1.0), min(max(high, difference), 1.0)
