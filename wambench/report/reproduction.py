@@ -290,8 +290,8 @@ def _successes(run: RunDirectory) -> Mapping[str, bool]:
 
 def _range(counts: Iterable[int]) -> str:
     """`3`, or `1 to 3` where methods differ."""
-    low, *_, high = sorted([*counts] * 2)
-    return str(low) if low == high else f"{low} to {high}"
+    found = set(counts)
+    return " to ".join(map(str, sorted({min(found), max(found)})))
 
 
 def _suite_table(title: str, entries: Sequence[Estimate]) -> Table:
