@@ -55,6 +55,18 @@ def test_a_context_projected_once_gives_what_it_gives_projected_each_time():
     torch.testing.assert_close(attention(x, attention.project(context)), attention(x, context))
 
 
+@pytest.mark.parametrize(("asking", "asked"), [(3, 3), (3, 1), (1, 3)])
+def test_a_single_key_is_read_alike_by_every_query_with_gradients_and_without(asking, asked):
+    torch.manual_seed(0)
+    attention = Attention(16, 4, context_dim=12)
+    x, context = torch.randn(asking, 5, 16), torch.randn(asked, 1, 12)
+    with torch.no_grad():
+        found = attention(x, context)
+    torch.testing.assert_close(found, attention(x, context).detach())
+    torch.testing.assert_close(found, by_hand(attention, x, context).detach())
+    assert found.shape == (3, 5, 16)
+
+
 def test_mixed_precision_on_a_cpu_rounds_what_goes_into_attention_and_nothing_in_it():
     torch.manual_seed(0)
     query, keys, values = (torch.randn(2, 3, 9, 8).bfloat16() for _ in range(3))
