@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from wambench.recipe import SUCCESS, Cell, Plan, Reading, Step, step
@@ -101,7 +101,7 @@ class _Work:
         suites: What is evaluated on.
     """
 
-    def __init__(self, preset: str, budget: Mapping[str, int], suites: Sequence[str]) -> None:
+    def __init__(self, preset: str, budget: Mapping[str, int], suites: Collection[str]) -> None:
         self.steps: list[Step] = []
         self.cells: list[Cell] = []
         self.readings: list[Reading] = []
@@ -262,7 +262,7 @@ class Table1:
 
     def plan(self, preset: str, budget: Mapping[str, int], seeds: Sequence[int]) -> Plan:
         """Eight frames of 512 windows are the paper's."""
-        work = _Work(preset, budget, tuple(SUITES))
+        work = _Work(preset, budget, SUITES)
         work.paint()
         for seed in seeds:
             for row, world in _WORLDS.items():
@@ -281,7 +281,7 @@ class Table2:
 
     def plan(self, preset: str, budget: Mapping[str, int], seeds: Sequence[int]) -> Plan:
         """Demonstrations and encoder once, the rest for every seed; the oracle for the first."""
-        work = _Work(preset, budget, tuple(SUITES))
+        work = _Work(preset, budget, SUITES)
         count = f"--policy-arg candidates={budget['candidates']}"
         for seed in seeds:
             vla = work.vla(seed)
@@ -333,7 +333,7 @@ class Table5:
 
     def plan(self, preset: str, budget: Mapping[str, int], seeds: Sequence[int]) -> Plan:
         """Length and number of the best are the paper's, 30 and 5."""
-        work = _Work(preset, budget, tuple(SUITES))
+        work = _Work(preset, budget, SUITES)
         worlds = {
             "LAC-WM": _LAC,
             "LAC-WM-DFT": _World("lac_wm_dft", "latent"),
@@ -365,7 +365,7 @@ class Figure4:
 
     def plan(self, preset: str, budget: Mapping[str, int], seeds: Sequence[int]) -> Plan:
         """Human hands, then two grippers as well, then one."""
-        work = _Work(preset, budget, tuple(SUITES))
+        work = _Work(preset, budget, SUITES)
         worlds: dict[str, _World] = {}
         for count in range(1, len(_OTHERS) + 1):
             on = tuple(_OTHERS)[:count]
