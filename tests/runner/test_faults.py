@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -72,6 +73,21 @@ def test_a_hanging_worker_is_replaced_and_its_episode_run_again(
     run = evaluate(tmp_path / "run", limits=Limits(silence_s=3))
     assert contents(run) == undisturbed
     assert run.records()["faulty_reach/0/2"].execution.attempts == 2
+
+
+def test_an_episode_that_always_hangs_is_recorded_as_error_that_says_where(
+    tmp_path: Path, faults: Path
+) -> None:
+    (faults / "hang-0-2").write_text("9")
+    run = evaluate(tmp_path / "run", limits=Limits(silence_s=3, retries=0))
+    record = run.records()["faulty_reach/0/2"]
+    assert record.outcome == "env_error"
+    assert "the worker hung: no sign of life for 3 s" in record.error
+    said = re.search(
+        r" in (\w+) \(__init__\.py, line \d+\); stacks in (.*worker-\d\.log)", record.error
+    )
+    assert said is not None, record.error
+    assert f" in {said[1]}" in Path(said[2]).read_text()
 
 
 def test_an_episode_that_keeps_failing_is_recorded_as_error_and_run_again_on_resume(

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import os
 import signal
 import subprocess
 import sys
 from typing import Any
+
+_SHOW_STACKS = signal.SIGUSR1
+
+
+def show_stacks_when_asked() -> None:
+    """Makes `ask_for_stacks` work on this process; also inside a call that never returns."""
+    faulthandler.register(_SHOW_STACKS)
+
+
+def ask_for_stacks(process: subprocess.Popen[Any]) -> None:
+    """Has a child write where each of its threads is to its standard error; may end it."""
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(_SHOW_STACKS)
 
 
 def die_with_parent() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import tempfile
@@ -13,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from wambench.protocol import Needs
-from wambench.runner.children import how_it_ended, kill_group
+from wambench.runner.children import ask_for_stacks, how_it_ended, kill_group
 from wambench.runner.transport import Channel, PixelBuffer
 from wambench.runtimes import ALLOW_UNPINNED, Interpreter, worker_path
 from wambench.subgoals import needed_targets
 
 _THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LP_NUM_THREADS")
 """One thread per worker: several workers share the cores, and sums of a fixed order repeat."""
+
+_STACKS_WITHIN_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,28 @@ class WorkerProcess:
         """Why a worker that has gone has gone, in a few words, with the end of its log."""
         ending = how_it_ended(self._process)
         return ending + self._last_log_line() if ending.startswith("exited") else ending
+
+    def where_it_hangs(self) -> str:
+        """The line that a worker is at that says nothing, in a few words; all stacks are logged.
+
+        Empty where it does not tell within two seconds, being stuck in the kernel or not yet set
+        up.
+        """
+        known = self.log.stat().st_size
+        ask_for_stacks(self._process)
+        deadline = time.monotonic() + _STACKS_WITHIN_S
+        told = ""
+        while time.monotonic() < deadline:
+            time.sleep(0.1)
+            before, told = told, self.log.read_bytes()[known:].decode(errors="replace")
+            if told and told == before:
+                break
+        # The thread that hears us: simulators and privileged policies run in the main one.
+        frame = re.search(r'^Current thread .*\n  File "(.*)", line (\d+) in (.*)$', told, re.M)
+        if frame is None:
+            return ""
+        file, line, function = frame.groups()
+        return f" in {function} ({Path(file).name}, line {line}); stacks in {self.log}"
 
     def _last_log_line(self) -> str:
         try:

@@ -245,7 +245,7 @@ class Scheduler:
                 self._lost(
                     worker,
                     f"the worker hung: no sign of life for {self._limits.silence_s:g} s "
-                    f"while {doing}",
+                    f"while {doing}{worker.where_it_hangs()}",
                 )
 
     # ---- ends of episodes --------------------------------------------------------------------

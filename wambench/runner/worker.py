@@ -46,7 +46,7 @@ from wambench.protocol import (
     episode_rng,
 )
 from wambench.report.video import VideoRequest, write_episode_video
-from wambench.runner.children import die_with_parent
+from wambench.runner.children import die_with_parent, show_stacks_when_asked
 from wambench.runner.conclusion import keep_decisions, measured
 from wambench.runner.ending import Ending
 from wambench.runner.transport import Channel, Disconnected, PixelBuffer
@@ -365,6 +365,7 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent()
     faulthandler.enable()
+    show_stacks_when_asked()
     channel_fd, pixels_fd = (int(argument) for argument in arguments)
     channel = Channel(socket.socket(fileno=channel_fd))
     try:
