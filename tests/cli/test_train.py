@@ -122,9 +122,9 @@ def start(tmp_path: Path, out: str, *more: str) -> subprocess.Popen[str]:
     )
 
 
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+def wait_for_a_row(path: Path, process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 120
-    while not path.exists():
+    while not path.exists() or path.stat().st_size == 0:
         assert process.poll() is None, "it ended too early"
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -139,7 +139,7 @@ def test_sigterm_saves_and_the_rest_equals_an_uninterrupted_training(
     whole = wambench(*BASE, "--data", "d", "--out", "whole", "--steps", "60", *slow)
     assert whole.returncode == 0, whole.stderr
     process = start(tmp_path, "parts", *slow)
-    wait_for(tmp_path / "parts" / "log" / "train.csv", process)
+    wait_for_a_row(tmp_path / "parts" / "log" / "train.csv", process)
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 130

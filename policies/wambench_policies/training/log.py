@@ -8,6 +8,7 @@ log/events.*          the same for TensorBoard, where it is installed
 from __future__ import annotations
 
 import csv
+import fcntl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ FOLDER = "log"
 
 
 class Log:
-    """Appends rows, one file per split.
+    """Appends rows, one file per split, as the only process that does until it is closed.
 
     Args:
         out: The training's folder.
@@ -26,14 +27,23 @@ class Log:
 
     Attributes:
         tensorboard: Whether TensorBoard is installed.
+
+    Raises:
+        UsageError: The folder cannot be written, or another process is training in it.
     """
 
     def __init__(self, out: Path, step: int) -> None:
         self._folder = out / FOLDER
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (self._folder / "train.csv").open("a")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for path in self._folder.glob("*.csv"):
                 _drop_after(path, step)
+        except BlockingIOError:
+            raise UsageError(
+                f"Another process is training in {out}.", "Wait for it, or stop it."
+            ) from None
         except OSError as error:
             raise UsageError(
                 f"Cannot write {self._folder}: {error.strerror}.", "Choose another --out."
@@ -62,7 +72,8 @@ class Log:
                     self._board.add_scalar(f"{split}/{name}", value, step)
 
     def close(self) -> None:
-        """Writes out what TensorBoard holds back."""
+        """Writes out what TensorBoard holds back, and lets another process train."""
+        self._lock.close()
         if self._board is not None:
             self._board.close()
 

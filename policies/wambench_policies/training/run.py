@@ -182,12 +182,13 @@ def run_training(
 
         log = None
         if loop.is_main:
-            text = json.dumps(run, indent=1)
-            write_atomically(out / RECORD, lambda path: path.write_text(text))
             log = Log(out, progress.step)
             if not log.tensorboard:
                 request.note("TensorBoard is not installed; the log is in CSV files alone.")
         try:
+            if loop.is_main:
+                text = json.dumps(run, indent=1)
+                write_atomically(out / RECORD, lambda path: path.write_text(text))
             stopped = loop.run(progress, save, log, request.max_minutes)
         finally:
             if log is not None:

@@ -19,6 +19,7 @@ from wambench.errors import DataError, TrainingError, UsageError  # noqa: E402
 from wambench.trainer import Trainer, TrainRequest, TrainResult  # noqa: E402
 from wambench_policies.nn.checkpoint import Checkpoint  # noqa: E402
 from wambench_policies.training.config import LoopConfig  # noqa: E402
+from wambench_policies.training.log import Log  # noqa: E402
 from wambench_policies.training.optimiser import build_optimiser  # noqa: E402
 from wambench_policies.training.state import load_progress  # noqa: E402
 
@@ -184,6 +185,20 @@ def test_a_training_is_not_overwritten(demos: str, tmp_path: Path) -> None:
     train(demos, tmp_path / "a", max_minutes=0.0)
     with pytest.raises(UsageError, match=r"holds a training already.*--resume"):
         train(demos, tmp_path / "a")
+
+
+def test_two_processes_do_not_train_in_one_folder(demos: str, tmp_path: Path) -> None:
+    train(demos, tmp_path / "whole")
+    out = tmp_path / "a"
+    train(demos, out, max_minutes=0.0)
+    before = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
+    other = Log(out, load_progress(out).step)
+    with pytest.raises(UsageError, match="Another process is training in"):
+        train(demos, out, resume=True)
+    assert {file: file.read_bytes() for file in before} == before
+    other.close()
+    train(demos, out, resume=True)
+    assert curve(out) == curve(tmp_path / "whole")
 
 
 # ---- starting from another checkpoint ------------------------------------------------------------

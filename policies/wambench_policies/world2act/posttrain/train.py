@@ -289,18 +289,20 @@ class _Posttraining:
             "device": device_name(next(self.residual.parameters()).device),
         }
         (out / "logs").mkdir(parents=True, exist_ok=True)
-        self._write_record()
-        if not request.resume:
-            self._save()  # so that a first round that is killed can be repeated, too
-        if self.progress.step >= self.config.budget:
-            return self._result("finished")
-        pool = self._pool()
         log = Log(out, self.progress.step)
         try:
-            return self._result(self._rounds(pool, log))
+            self._write_record()
+            if not request.resume:
+                self._save()  # so that a first round that is killed can be repeated, too
+            if self.progress.step >= self.config.budget:
+                return self._result("finished")
+            pool = self._pool()
+            try:
+                return self._result(self._rounds(pool, log))
+            finally:
+                pool.close()
         finally:
             log.close()
-            pool.close()
 
     def _rounds(self, pool: WorkerPool, log: Log) -> Stopped:
         """Round after round."""
