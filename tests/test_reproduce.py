@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import typer
 
-from support import Run
+from support import Run, alive
 from wambench import registry
 from wambench.cli.main import app
 from wambench.recipe import Plan, Reading, Recipe, Step
@@ -68,6 +73,34 @@ class Recipe:
         return Plan(steps, (Cell("hold", "example_reach", 0, "run"),))
 """
 
+SLOW = """
+import os, signal, time
+from wambench.recipe import Cell, Plan, step
+from wambench.trainer import Stage, TrainResult
+
+class Trainer:
+    stages = (Stage("long", "", ("tiny",)),)
+
+    def train(self, request):
+        asked = []
+        signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
+        request.out.mkdir()
+        (request.out / "pid.partial").write_text(str(os.getpid()))
+        (request.out / "pid.partial").rename(request.out / "pid")
+        while not asked:
+            time.sleep(0.05)
+        time.sleep(1)  # as long as a checkpoint may take
+        (request.out / "saved").touch()
+        return TrainResult(1, 2, "interrupted", {})
+
+class Recipe:
+    about, presets = "a training that takes long", {"tiny": {}}
+
+    def plan(self, preset, budget, seeds):
+        train = step("long", "long", "train slow.py:Trainer --preset tiny --stage long --data d")
+        return Plan((train,), (Cell("hold", "example_reach", 0, "run"),))
+"""
+
 
 @pytest.fixture
 def toy(tmp_path: Path) -> str:
@@ -89,7 +122,7 @@ def test_a_table_has_intervals_published_numbers_and_a_verdict_and_is_made_once(
     text = " ".join(re.sub(r"[│┃]", " ", first.stdout).split())
     assert "4 of 4 steps to do" in text
     assert re.search(r"finds 100\.0 \[8\d\.\d, 100\.0\] 75\.0", text), text
-    assert re.search(r"finds holds example_reach \+91\.7 \[.*\] 22, 0 0\.0010 better", text)
+    assert re.search(r"finds against holds \+91\.7 \[.*\] 22, 0 0\.0010 better", text)
     assert "2 training seeds, 12 episodes each" in text
     rows = {row["method"]: row for row in csv.DictReader((tmp_path / "made/table.csv").open())}
     assert (float(rows["holds"]["mean"]), rows["holds"]["trials"]) == (pytest.approx(1 / 12), "24")
@@ -125,6 +158,48 @@ def test_a_step_that_was_stopped_is_gone_on_with_and_one_that_fails_says_why(
     assert failed.returncode == 2
     assert "Step holds-0 failed" in failed.stderr
     assert "holds-0.log" in failed.stderr
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """`wambench reproduce` in the middle of a training, and the training's process id."""
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made/slow.py").write_text(SLOW, encoding="utf-8")
+    command = [sys.executable, "-m", "wambench.cli.main", *reproduced("made/slow.py:Recipe")]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        pid = tmp_path / "made/long/pid"
+        while not pid.exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        try:
+            yield process, int(pid.read_text())
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_step_may_save_what_it_has_when_the_reproduction_is_interrupted(
+    tmp_path: Path, begun: tuple[subprocess.Popen[str], int], number: int
+) -> None:
+    process, step = begun
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Interrupted; the same command goes on." in said
+    assert (tmp_path / "made/long/saved").exists()
+    assert not alive(step)
+
+
+def test_no_step_outlives_a_reproduction_that_is_killed(
+    begun: tuple[subprocess.Popen[str], int],
+) -> None:
+    process, step = begun
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 30
+    while alive(step):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_trainings_in_the_environment_get_the_number_of_workers_as_well(

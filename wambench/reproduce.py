@@ -18,6 +18,7 @@ from pathlib import Path
 from wambench import registry
 from wambench.errors import RunDirectoryError, UsageError, WambenchError
 from wambench.recipe import Plan, Recipe, Step
+from wambench.runner.children import die_with_parent
 from wambench.runner.engine import last_line
 
 NOTES = "steps"
@@ -104,10 +105,24 @@ def _run(step: Step, out: Path, workers: int | None) -> None:
     log = out / LOGS / f"{step.name}.log"
     command = [sys.executable, "-m", "wambench.cli.main", *_arguments(step, out, workers)]
     with open(log, "ab") as file:
-        code = subprocess.run(
-            command, cwd=out, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
-        ).returncode
-    if code == _INTERRUPTED:
+        process = subprocess.Popen(
+            command,
+            cwd=out,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # a terminal's Ctrl-C would reach it once more, as a second one
+            preexec_fn=die_with_parent,
+        )
+    code = None
+    interrupted = False
+    while code is None:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            interrupted = True
+            process.terminate()  # it saves what it has, for which it is waited
+    if interrupted or code == _INTERRUPTED:
         raise KeyboardInterrupt
     if code != 0:
         said = last_line([log.read_text(encoding="utf-8", errors="replace")])

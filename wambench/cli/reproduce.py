@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -53,6 +54,8 @@ def reproduce(
             console.print(command_line(step), soft_wrap=True, highlight=False, markup=False)
         return
     folder = out or Path("reproduced") / recipe
+    # Ending a job by SIGTERM, as clusters do, lets the step save what it has as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         carry_out(
             planned,
