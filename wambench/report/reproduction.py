@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import TypeVar
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from wambench.errors import RunDirectoryError
+from wambench.manifest import by_task
 from wambench.recipe import SUCCESS, Cell, Plan, Reading
 from wambench.report.comparison import format_p
 from wambench.report.summary import Summary, summarise_run
@@ -31,9 +32,9 @@ class Estimate:
         suite: Name of the suite.
         measure: `success`, or the name of a metric.
         mean: Over seeds of the training; None where a run does not have the measure.
-        interval: 95 %. Of a success rate that over episodes, the tasks taken as given, widened to
-            that over seeds (Student's t) where there are several; of a metric that over seeds, None
-            for a single one.
+        interval: 95 %. Of a rate that over episodes, the tasks taken as given, widened to that over
+            seeds (Student's t) where there are several; of another metric that over seeds, None for
+            a single one. Rates are success, and what is 0 or 1 in every episode.
         seeds: How many.
         trials: Counted episodes, all seeds; 0 of what is read off no episodes.
         published: The paper's number.
@@ -111,11 +112,14 @@ def contrasts(plan: Plan, out: Path) -> list[Contrast]:
 def print_reproduction(
     title: str, table: Sequence[Estimate], compared: Sequence[Contrast], console: Console
 ) -> None:
-    """A table per suite, and one of the contrasts."""
+    """A table per suite, in parts that fit the console, and one of its contrasts."""
     for suite in dict.fromkeys(entry.suite for entry in table):
-        console.print(_suite_table(f"{title} · {suite}", [e for e in table if e.suite == suite]))
-    if compared:
-        console.print(_contrast_table(compared))
+        entries = [entry for entry in table if entry.suite == suite]
+        for part in _that_fit(f"{title} · {suite}", entries, console):
+            console.print(part)
+        mine = [one for one in compared if one.suite == suite]
+        if mine:
+            console.print(_contrast_table(suite, mine))
 
 
 def write_csv(table: Sequence[Estimate], file: Path) -> Path:
@@ -155,11 +159,14 @@ class _Measured:
 
     Attributes:
         values: By measure; None where it has none.
-        summary: Of its episodes; None of a reading.
+        trials: Counted episodes; 0 of a reading.
+        counts: Of each measure that is a rate, per task: in how many episodes it was so, of how
+            many.
     """
 
     values: Mapping[str, float | None]
-    summary: Summary | None = None
+    trials: int = 0
+    counts: Mapping[str, Sequence[tuple[int, int]]] = field(default_factory=dict)
 
 
 def _groups(cells: Sequence[_Entry]) -> dict[tuple[str, str], list[_Entry]]:
@@ -172,8 +179,10 @@ def _groups(cells: Sequence[_Entry]) -> dict[tuple[str, str], list[_Entry]]:
 
 def _measured(cell: Cell | Reading, out: Path) -> _Measured:
     if isinstance(cell, Cell):
-        summary = _complete(out / cell.run)
-        return _Measured(summary.metrics | {SUCCESS: summary.rate}, summary)
+        run = RunDirectory(out / cell.run)
+        summary = _complete(run)
+        values = summary.metrics | {SUCCESS: summary.rate}
+        return _Measured(values, summary.trials, _rates(run))
     with open(out / cell.table, encoding="utf-8", newline="") as file:
         line = next(csv.DictReader(file))
     return _Measured({name: _float(text) for name, text in line.items()})
@@ -186,11 +195,27 @@ def _float(text: str) -> float | None:
         return None
 
 
-def _complete(path: Path) -> Summary:
-    summary = summarise_run(RunDirectory(path)).suite
+def _rates(run: RunDirectory) -> dict[str, list[tuple[int, int]]]:
+    """`_Measured.counts` of a run."""
+    records = run.records()
+    tasks = [
+        [records[e.key] for e in episodes if e.key in records and records[e.key].counted]
+        for episodes in by_task(run.manifest.episodes).values()
+    ]
+    told = [[{SUCCESS: r.outcome == "success", **r.metrics} for r in task] for task in tasks]
+    every = [values for task in told for values in task]
+    return {
+        name: [(round(sum(values[name] for values in task)), len(task)) for task in told]
+        for name in (every[0] if every else ())
+        if all(values.get(name) in (0, 1) for values in every)
+    }
+
+
+def _complete(run: RunDirectory) -> Summary:
+    summary = summarise_run(run).suite
     if summary.missing:
         raise RunDirectoryError(
-            f"{path} has {summary.missing} episodes without a counted outcome.",
+            f"{run.path} has {summary.missing} episodes without a counted outcome.",
             "The same command runs them again.",
         )
     return summary
@@ -202,9 +227,9 @@ def _estimate(
     values = [one.values.get(measure) for one in measured]
     known = [value for value in values if value is not None]
     interval = interval_over_runs(known) if len(known) == len(values) > 1 else None
-    summaries = [one.summary for one in measured if one.summary is not None]
-    if measure == SUCCESS:
-        interval = _of_rate(summaries, interval)
+    counts = [one.counts[measure] for one in measured if measure in one.counts]
+    if len(counts) == len(measured):
+        interval = _of_rate(counts, interval)
     return Estimate(
         row=cell.row,
         suite=cell.suite,
@@ -212,18 +237,18 @@ def _estimate(
         mean=fmean(known) if known and len(known) == len(values) else None,
         interval=interval,
         seeds=len(measured),
-        trials=sum(summary.trials for summary in summaries),
+        trials=sum(one.trials for one in measured),
         published=plan.published.get((cell.row, cell.suite, measure)),
     )
 
 
 def _of_rate(
-    summaries: Sequence[Summary], over_seeds: tuple[float, float] | None
+    counts: Sequence[Sequence[tuple[int, int]]], over_seeds: tuple[float, float] | None
 ) -> tuple[float, float]:
-    """Interval of a success rate: never narrower than that of its episodes, within 0 and 1."""
-    by_task = list(zip(*(summary.by_task for summary in summaries), strict=True))
-    solved = [sum(run[0] for run in runs) for runs in by_task]
-    trials = [sum(run[1] for run in runs) for runs in by_task]
+    """Interval of a rate: never narrower than that of its episodes, within 0 and 1."""
+    tasks = list(zip(*counts, strict=True))
+    solved = [sum(run[0] for run in runs) for runs in tasks]
+    trials = [sum(run[1] for run in runs) for runs in tasks]
     low, high = stratified_wilson_interval(solved, trials)
     if over_seeds is not None:
         low, high = min(low, over_seeds[0]), max(high, over_seeds[1])
@@ -294,6 +319,22 @@ def _range(counts: Iterable[int]) -> str:
     return " to ".join(map(str, sorted({min(found), max(found)})))
 
 
+def _that_fit(title: str, entries: Sequence[Estimate], console: Console) -> list[Table]:
+    """As few tables as show all measures, each of as many as fit, and of one where none does."""
+    endless = console.options.update(width=10_000)
+    tables: list[Table] = []
+    shown: list[str] = []
+    for measure in dict.fromkeys(entry.measure for entry in entries):
+        more = _suite_table(title, [e for e in entries if e.measure in (*shown, measure)])
+        if shown and console.measure(more, options=endless).maximum <= console.width:
+            shown.append(measure)
+            tables[-1] = more
+        else:
+            shown = [measure]
+            tables.append(_suite_table(title, [e for e in entries if e.measure == measure]))
+    return tables
+
+
 def _suite_table(title: str, entries: Sequence[Estimate]) -> Table:
     measures = list(dict.fromkeys(entry.measure for entry in entries))
     seeds = _range(entry.seeds for entry in entries)
@@ -305,7 +346,7 @@ def _suite_table(title: str, entries: Sequence[Estimate]) -> Table:
         "95 % intervals. Published: the paper's, measured elsewhere.",
         title_style="bold",
     )
-    table.add_column("method")
+    table.add_column("method", no_wrap=True)
     for measure in measures:
         table.add_column(measure, justify="right", no_wrap=True)
         table.add_column("published", justify="right", no_wrap=True, style="dim")
@@ -318,23 +359,20 @@ def _suite_table(title: str, entries: Sequence[Estimate]) -> Table:
     return table
 
 
-def _contrast_table(compared: Sequence[Contrast]) -> Table:
+def _contrast_table(suite: str, compared: Sequence[Contrast]) -> Table:
     table = Table(
-        title="On the same episodes",
-        caption="Difference of success rates in points; p: exact sign-flip test over episodes, "
-        "Holm over this table.",
+        title=f"On the same episodes of {suite}",
+        caption="Difference of success rates in points; wins and losses: episodes that the method "
+        "alone solved, or the other; p: exact sign-flip test over episodes, Holm over all suites.",
         title_style="bold",
     )
-    for name in ("method", "against", "suite"):
-        table.add_column(name)
-    for name in ("difference [95 % CI]", "only method, only other", "p", "verdict"):
+    table.add_column("methods")
+    for name in ("difference", "wins, losses", "p", "verdict"):
         table.add_column(name, justify="right", no_wrap=True)
     for one in compared:
         low, high = one.interval
         table.add_row(
-            one.row,
-            one.reference,
-            one.suite,
+            f"{one.row} against {one.reference}",
             f"{100 * one.pairs.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]",
             f"{one.pairs.b_only}, {one.pairs.a_only}",
             format_p(one.p_adjusted),
