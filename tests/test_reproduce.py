@@ -17,8 +17,11 @@ import typer
 from support import Run, alive
 from wambench import registry
 from wambench.cli.main import app
+from wambench.evaluate import default_workers
 from wambench.recipe import Plan, Reading, Recipe, Step
+from wambench.recipe import step as make_step
 from wambench.report.reproduction import estimates
+from wambench.reproduce import ready
 
 TOY = """
 from wambench.recipe import Cell, Plan, step
@@ -94,11 +97,56 @@ class Trainer:
         return TrainResult(1, 2, "interrupted", {})
 
 class Recipe:
-    about, presets = "a training that takes long", {"tiny": {}}
+    about, presets = "trainings that take long", {"tiny": {}}
 
     def plan(self, preset, budget, seeds):
-        train = step("long", "long", "train slow.py:Trainer --preset tiny --stage long --data d")
-        return Plan((train,), (Cell("hold", "example_reach", 0, "run"),))
+        command = "train slow.py:Trainer --preset tiny --stage long --data d"
+        trains = tuple(step(f"long-{seed}", f"long-{seed}", command) for seed in seeds)
+        return Plan(trains, (Cell("hold", "example_reach", 0, "run"),))
+"""
+
+TOGETHER = """
+import os, time
+from wambench.errors import TrainingError
+from wambench.recipe import Plan, step
+from wambench.trainer import Stage, TrainResult
+
+NAMES = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
+
+class Trainer:
+    stages = tuple(Stage(name, "", ("tiny",)) for name in ("left", "right", "both", "fails"))
+
+    def train(self, request):
+        request.out.mkdir(parents=True)
+        (request.out / "env").write_text(" ".join(os.environ.get(name, "-") for name in NAMES))
+        other = request.out.parent / {"left": "right", "right": "left"}.get(request.stage, "left")
+        deadline = time.monotonic() + 60
+        while not (other / "env").exists():
+            if time.monotonic() > deadline:
+                raise TrainingError("It was left alone.", "Try --jobs 2.")
+            time.sleep(0.05)
+        if request.stage == "fails":
+            raise TrainingError("It fails.", "Never mind.")
+        time.sleep(1)
+        return TrainResult(1, 1, "finished", {})
+
+class Recipe:
+    presets = {"tiny": {}}
+
+    def __init__(self, second="right"):
+        self.about, self.second = "trainings that wait for each other", second
+
+    def plan(self, preset, budget, seeds):
+        train = "train together.py:Trainer --preset tiny --data d --stage"
+        return Plan((
+            step("left", "ckpt/left", f"{train} left"),
+            step("right", "ckpt/right", f"{train} {self.second}"),
+            step("both", "ckpt/both", f"{train} both --init ckpt/right"),
+        ), ())
+
+class Failing(Recipe):
+    def __init__(self):
+        super().__init__("fails")
 """
 
 
@@ -161,45 +209,85 @@ def test_a_step_that_was_stopped_is_gone_on_with_and_one_that_fails_says_why(
 
 
 @pytest.fixture
-def begun(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """`wambench reproduce` in the middle of a training, and the training's process id."""
+def begun(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """`wambench reproduce` in the middle of two trainings, and the trainings' process ids."""
     (tmp_path / "made").mkdir()
     (tmp_path / "made/slow.py").write_text(SLOW, encoding="utf-8")
-    command = [sys.executable, "-m", "wambench.cli.main", *reproduced("made/slow.py:Recipe")]
+    more = ("--seeds", "2", "--jobs", "2")
+    command = [sys.executable, "-m", "wambench.cli.main"]
+    command += reproduced("made/slow.py:Recipe", *more)
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
-        pid = tmp_path / "made/long/pid"
-        while not pid.exists():
+        files = [tmp_path / f"made/long-{seed}/pid" for seed in range(2)]
+        while not all(file.exists() for file in files):
             assert process.poll() is None
             time.sleep(0.05)
         try:
-            yield process, int(pid.read_text())
+            yield process, [int(file.read_text()) for file in files]
         finally:
             process.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_step_may_save_what_it_has_when_the_reproduction_is_interrupted(
-    tmp_path: Path, begun: tuple[subprocess.Popen[str], int], number: int
+def test_steps_may_save_what_they_have_when_the_reproduction_is_interrupted(
+    tmp_path: Path, begun: tuple[subprocess.Popen[str], list[int]], number: int
 ) -> None:
-    process, step = begun
+    process, steps = begun
     process.send_signal(number)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Interrupted; the same command goes on." in said
-    assert (tmp_path / "made/long/saved").exists()
-    assert not alive(step)
+    assert len([*tmp_path.glob("made/long-*/saved")]) == 2
+    assert not any(map(alive, steps))
 
 
 def test_no_step_outlives_a_reproduction_that_is_killed(
-    begun: tuple[subprocess.Popen[str], int],
+    begun: tuple[subprocess.Popen[str], list[int]],
 ) -> None:
-    process, step = begun
+    process, steps = begun
     process.kill()
     process.wait()
     deadline = time.monotonic() + 30
-    while alive(step):
+    while any(map(alive, steps)):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a reproduction with `TOGETHER` in it; four devices can be seen."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6,7")
+    made = tmp_path / "made"
+    made.mkdir()
+    (made / "together.py").write_text(TOGETHER, encoding="utf-8")
+    return made
+
+
+def test_steps_that_do_not_need_each_other_share_the_machine(
+    tmp_path: Path, wambench: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of the first two waits for the other to begin; the third is for what one has made."""
+    made = together(tmp_path, monkeypatch)
+    done = wambench(*reproduced("made/together.py:Recipe", "--jobs", "2"))
+    assert done.returncode == 0, done.stderr
+    ended = [(made / f"steps/{name}.json").stat().st_mtime for name in ("left", "right")]
+    env = [(made / f"ckpt/{name}/env") for name in ("left", "right", "both")]
+    assert env[2].stat().st_mtime > ended[1]
+    cores = max(1, default_workers() // 2)
+    told = [file.read_text().split() for file in env]
+    assert told[:2] == [[str(cores), "4"], [str(cores), "5"]]
+    assert told[2][1] in ("4", "5")
+
+
+def test_what_runs_beside_a_step_that_fails_ends_and_nothing_new_begins(
+    tmp_path: Path, wambench: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = together(tmp_path, monkeypatch)
+    failed = wambench(*reproduced("made/together.py:Failing", "--jobs", "2"))
+    assert failed.returncode == 2
+    assert "right failed; waiting for what runs beside it" in failed.stdout
+    assert "Step right failed (exit code 2)" in failed.stderr
+    assert [file.name for file in (made / "steps").iterdir()] == ["left.json"]
+    assert not (made / "ckpt/both").exists()
 
 
 def test_trainings_in_the_environment_get_the_number_of_workers_as_well(
@@ -284,13 +372,19 @@ def check_training(step: Step) -> None:
 def test_a_recipe_makes_every_folder_once_before_it_is_used(name: str) -> None:
     plan = plan_of(registry.load_recipe(registry.find_recipe(name)))
     made: list[str] = []
+    before: list[Step] = []
     for step in plan.steps:
         out = step.arguments.index("--out")
         for word in (*step.arguments[:out], *step.arguments[out + 2 :]):
             path = word.rpartition("=")[2].rpartition(":")[2]
             if re.match(r"(ckpt|data|labelled|runs|look)/", path):
                 pattern = re.compile(path.replace("/*/", "/[^/]+/").replace("*", "[^/]*"))
-                assert any(pattern.match(f"{there}/demos") for there in made), (step, path)
+                makers = [one for one in before if pattern.match(f"{one.makes}/demos")]
+                assert makers, (step, path)
+                for maker in makers:  # and does not begin before it has ended, with --jobs
+                    assert ready([maker, step], [], 2) == [maker]
+                    assert ready([step], [maker], 2) == []
+        before.append(step)
         assert step.arguments[out + 1] == step.makes
         made.append(step.makes)
     assert len(set(made)) == len(made)
@@ -300,3 +394,39 @@ def test_a_recipe_makes_every_folder_once_before_it_is_used(name: str) -> None:
     rows = {cell.row for cell in (*plan.cells, *plan.readings)}
     assert {row for pair in plan.contrasts for row in pair} <= rows
     assert {key[0] for key in plan.published} & rows or not plan.published
+
+
+def test_what_one_step_makes_is_waited_for_and_the_rest_is_not() -> None:
+    plan = plan_of(registry.load_recipe(registry.find_recipe("lac_wm.table2")))
+    began: list[set[str]] = []
+    waiting = list(plan.steps)
+    while waiting:
+        free = ready(waiting, [], 99)
+        began.append({step.name for step in free})
+        waiting = [step for step in waiting if step not in free]
+    collected = {f"collect-{name}" for name in ("expert", "mixed", "hands", "twin", "gripper")}
+    assert began[:2] == [collected, {"encoder"}]
+    kinds = ("vla", "pretrain-latent", "pretrain-explicit", "eac_wm_s")
+    assert began[2] == {f"{kind}-{seed}" for kind in kinds for seed in range(3)}
+    assert len(began) == 5
+    one, *others = plan.steps
+    assert ready(others, [one], 2) == [plan.steps[1]]
+    assert ready(others, [one], 1) == []
+
+
+@pytest.mark.parametrize(
+    "path", ["data/a", "source=dataset:data/a", "data/a/demos.hdf5", "data/*", "*/a/demos", "data"]
+)
+def test_a_step_needs_what_its_arguments_name_in_any_way(path: str) -> None:
+    maker = make_step("collect-a", "data/a", "collect --suite a")
+    user = make_step("train", "ckpt/a", "train act --data", path)
+    assert ready([maker, user], [], 2) == [maker]
+    assert ready([user, maker], [], 2) == [user]  # nor finds it what was made later
+
+
+def test_names_that_begin_alike_are_not_the_same() -> None:
+    maker = make_step("one", "ckpt/vla-1", "train vla")
+    other = make_step("ten", "runs/vla-1", "eval --checkpoint ckpt/vla-10 --suite ckpt")
+    assert ready([maker, other], [], 2) == [maker]  # "ckpt" might be a folder that it reads
+    other = make_step("ten", "runs/vla-1", "eval --checkpoint ckpt/vla-10 --suite bfa_seen")
+    assert ready([maker, other], [], 2) == [maker, other]

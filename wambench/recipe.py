@@ -26,7 +26,9 @@ class Step:
     Attributes:
         name: For people and for the name of its log; unique within a plan.
         arguments: What follows `wambench`, without options that do not change the result
-            (workers, resumption). Paths are relative to the folder of the reproduction.
+            (workers, resumption). Paths are relative to the folder of the reproduction. What other
+            steps make and it reads is named in them, as a path or pattern: steps of which neither
+            names the other's folder may be carried out at the same time.
         makes: The folder, for example `ckpt/lawm`.
     """
 

@@ -1,22 +1,29 @@
 """Carries out the steps of a recipe, each once, and goes on where it was stopped.
 
-A step is a `wambench` process of its own. When it has ended well a note in `steps/` says by which
-command; a later call leaves out what is noted, and refuses to mix in what another command made.
+A step is a `wambench` process of its own; those that do not need each other may run at the same
+time. When it has ended well a note in `steps/` says by which command; a later call leaves out what
+is noted, and refuses to mix in what another command made.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
+import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePath
 
 from wambench import registry
 from wambench.errors import RunDirectoryError, UsageError, WambenchError
+from wambench.evaluate import default_workers
 from wambench.recipe import Plan, Recipe, Step
 from wambench.runner.children import die_with_parent
 from wambench.runner.engine import last_line
@@ -24,6 +31,8 @@ from wambench.runner.engine import last_line
 NOTES = "steps"
 LOGS = "logs"
 _INTERRUPTED = 130
+_POLL_S = 0.1
+_RUN_EPISODES = ("eval", "collect")
 
 
 def chosen_budget(recipe: Recipe, preset: str, changes: Mapping[str, str]) -> dict[str, int]:
@@ -67,69 +76,205 @@ def is_done(step: Step, out: Path) -> bool:
     return True
 
 
-def carry_out(plan: Plan, out: Path, workers: int | None, tell: Callable[[str], None]) -> None:
+def carry_out(
+    plan: Plan,
+    out: Path,
+    tell: Callable[[str], None],
+    *,
+    jobs: int = 1,
+    workers: int | None = None,
+) -> None:
     """Carries out what is missing.
 
     Args:
         plan: The plan.
         out: Folder of the reproduction.
-        workers: Worker processes of whatever runs episodes; None for one per core.
         tell: Told which step begins and how long it took.
+        jobs: Steps at the same time, at most. They share the cores, and where
+            `CUDA_VISIBLE_DEVICES` names several devices, each has one of them.
+        workers: Worker processes of whatever runs episodes; None for one per core.
 
     Raises:
-        WambenchError: A step failed; what it said is in its log.
+        WambenchError: A step failed; what it said is in its log. Those beside it ended first.
         KeyboardInterrupt: A step was interrupted.
     """
     for folder in (NOTES, LOGS):
         (out / folder).mkdir(parents=True, exist_ok=True)
     missing = [step for step in plan.steps if not is_done(step, out)]
     tell(f"{len(missing)} of {len(plan.steps)} steps to do, in {out}")
-    for number, step in enumerate(missing, 1):
-        tell(f"{number}/{len(missing)} {command_line(step)}")
-        started = time.monotonic()
-        _run(step, out, workers)
-        seconds = round(time.monotonic() - started, 1)
-        said = {"command": command_line(step), "seconds": seconds}
-        note = _note(step, out)
-        partial = note.with_suffix(".partial")
-        partial.write_text(json.dumps(said) + "\n", encoding="utf-8")
-        partial.replace(note)
-        tell(f"    {seconds:.0f} s")
+    if workers is None and jobs > 1:
+        workers = _share_of_cores(jobs)
+    waiting = list(missing)
+    running: list[_Running] = []
+    failures: list[WambenchError] = []
+    try:
+        while running or (waiting and not failures):
+            begun = [one.step for one in running]
+            for step in [] if failures else ready(waiting, begun, jobs):
+                waiting.remove(step)
+                number = len(missing) - len(waiting)
+                tell(f"{number}/{len(missing)} {command_line(step)}")
+                slot = min(set(range(jobs)) - {one.slot for one in running})
+                running.append(_Running(step, slot, out, _arguments(step, out, workers), jobs))
+            for one in _ended(running):
+                running.remove(one)
+                try:
+                    one.conclude()
+                except WambenchError as failure:
+                    failures.append(failure)
+                    beside = "; waiting for what runs beside it" if running else ""
+                    tell(f"    {one.step.name} failed{beside}")
+                else:
+                    tell(f"    {one.seconds:.0f} s, {one.step.name}")
+    except KeyboardInterrupt:
+        _stop(running)
+        raise
+    if failures:
+        raise failures[0]
+
+
+def ready(waiting: Sequence[Step], running: Sequence[Step], jobs: int) -> list[Step]:
+    """Steps that may begin now: as many as there is room for, the first ones first.
+
+    A step waits for each one before it whose folder it names, and for each that names its own
+    folder, as the pattern of a reader does that is not to find what was made later.
+
+    Args:
+        waiting: Steps that have not begun, in the order of the plan.
+        running: Those that have, and have not ended.
+        jobs: How many may run.
+    """
+    before = list(running)
+    free = []
+    for step in waiting:
+        if not any(_names(step, one.makes) or _names(one, step.makes) for one in before):
+            free.append(step)
+        before.append(step)
+    return free[: jobs - len(running)]
+
+
+def _names(step: Step, folder: str) -> bool:
+    """Whether a step's arguments have a folder, one in or around it, or a pattern that finds it."""
+    around = PurePath(folder).parents
+    return any(
+        path in around or any(fnmatchcase(folder, str(part)) for part in (path, *path.parents))
+        for path in _paths(step)
+    )
+
+
+@functools.cache
+def _paths(step: Step) -> tuple[PurePath, ...]:
+    """Whatever might be a path in a step's arguments."""
+    words = (word for argument in step.arguments for word in re.split("[=:,]", argument))
+    return tuple(PurePath(word) for word in words if word not in ("", "."))
 
 
 def _note(step: Step, out: Path) -> Path:
     return out / NOTES / f"{step.name}.json"
 
 
-def _run(step: Step, out: Path, workers: int | None) -> None:
-    log = out / LOGS / f"{step.name}.log"
-    command = [sys.executable, "-m", "wambench.cli.main", *_arguments(step, out, workers)]
-    with open(log, "ab") as file:
-        process = subprocess.Popen(
-            command,
-            cwd=out,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # a terminal's Ctrl-C would reach it once more, as a second one
-            preexec_fn=die_with_parent,
-        )
-    code = None
-    interrupted = False
-    while code is None:
-        try:
-            code = process.wait()
-        except KeyboardInterrupt:
-            interrupted = True
-            process.terminate()  # it saves what it has, for which it is waited
-    if interrupted or code == _INTERRUPTED:
-        raise KeyboardInterrupt
-    if code != 0:
-        said = last_line([log.read_text(encoding="utf-8", errors="replace")])
-        raise WambenchError(
-            f"Step {step.name} failed (exit code {code}){said}",
-            f"All that it said is in {log}. The same command goes on after it was mended.",
-        )
+class _Running:
+    """A step that is being carried out.
+
+    Args:
+        step: The step.
+        slot: Its place among those at the same time, from 0.
+        out: Folder of the reproduction.
+        arguments: What follows `wambench`.
+        jobs: How many steps may run at the same time.
+    """
+
+    def __init__(
+        self, step: Step, slot: int, out: Path, arguments: Sequence[str], jobs: int
+    ) -> None:
+        self.step, self.slot = step, slot
+        self._out = out
+        self._log = out / LOGS / f"{step.name}.log"
+        self._began = time.monotonic()
+        with open(self._log, "ab") as file:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "wambench.cli.main", *arguments],
+                cwd=out,
+                env=_environment(step, slot, jobs),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # a terminal's Ctrl-C would reach it as a second one
+                preexec_fn=die_with_parent,
+            )
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its process has."""
+        return self._process.poll() is not None
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self._began
+
+    def conclude(self) -> None:
+        """Notes that it has ended well.
+
+        Raises:
+            WambenchError: It has not.
+            KeyboardInterrupt: It was interrupted.
+        """
+        code = self._process.wait()
+        if code == _INTERRUPTED:
+            raise KeyboardInterrupt
+        if code != 0:
+            said = last_line([self._log.read_text(encoding="utf-8", errors="replace")])
+            raise WambenchError(
+                f"Step {self.step.name} failed (exit code {code}){said}",
+                f"All that it said is in {self._log}. The same command goes on after it was "
+                "mended.",
+            )
+        said = json.dumps({"command": command_line(self.step), "seconds": round(self.seconds, 1)})
+        note = _note(self.step, self._out)
+        partial = note.with_suffix(".partial")
+        partial.write_text(said + "\n", encoding="utf-8")
+        partial.replace(note)
+
+    def terminate(self) -> None:
+        """Asks it to save what it has and to end."""
+        self._process.terminate()
+
+
+def _ended(running: Sequence[_Running]) -> list[_Running]:
+    """Waits until at least one has ended."""
+    while True:
+        if ended := [one for one in running if one.has_ended]:
+            return ended
+        time.sleep(_POLL_S)
+
+
+def _stop(running: Sequence[_Running]) -> None:
+    """Has all save what they have, for which it is waited; a further interrupt is passed on."""
+    while not all(one.has_ended for one in running):
+        with contextlib.suppress(KeyboardInterrupt):
+            for one in running:
+                one.terminate()
+            while not all(one.has_ended for one in running):
+                time.sleep(_POLL_S)
+
+
+def _environment(step: Step, slot: int, jobs: int) -> dict[str, str]:
+    """Variables of a step's process: its share of the cores for torch, and a device of its own.
+
+    Evaluations and collections divide cores themselves, between workers and a policy.
+    """
+    env = dict(os.environ)
+    if jobs > 1 and step.arguments[0] not in _RUN_EPISODES:
+        env.setdefault("OMP_NUM_THREADS", str(_share_of_cores(jobs)))
+    devices = [device for device in env.get("CUDA_VISIBLE_DEVICES", "").split(",") if device]
+    if jobs > 1 and devices:
+        env["CUDA_VISIBLE_DEVICES"] = devices[slot % len(devices)]
+    return env
+
+
+def _share_of_cores(jobs: int) -> int:
+    return max(1, default_workers() // jobs)
 
 
 def _arguments(step: Step, out: Path, workers: int | None) -> Sequence[str]:
@@ -152,7 +297,7 @@ def _takes_workers(step: Step, out: Path) -> bool:
     """Whether it runs episodes: collections, evaluations and trainings in the environment."""
     kind, name, *rest = step.arguments
     if kind != "train":
-        return kind in ("eval", "collect")
+        return kind in _RUN_EPISODES
     # One that is named by its file is so from the folder in which the step runs.
     installed = name in registry.trainer_names()
     trainer = registry.load_trainer(registry.find_trainer(name if installed else str(out / name)))

@@ -28,8 +28,14 @@ def reproduce(
         typer.Option("--set", help="NAME=NUMBER of the budget, e.g. trials=5; see --plan."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes (default: one per core).")
+        int | None, typer.Option(min=1, help="Worker processes of a step (default: one per core).")
     ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Steps at the same time, where neither needs the other; they share cores."
+        ),
+    ] = 1,
     plan: Annotated[
         bool, typer.Option("--plan", help="Print budget and commands, and do nothing.")
     ] = False,
@@ -60,8 +66,9 @@ def reproduce(
         carry_out(
             planned,
             folder,
-            workers,
             lambda line: console.print(line, soft_wrap=True, highlight=False, markup=False),
+            jobs=jobs,
+            workers=workers,
         )
     except KeyboardInterrupt:
         console.print("Interrupted; the same command goes on.")
