@@ -240,6 +240,15 @@ def test_steps_may_save_what_they_have_when_the_reproduction_is_interrupted(
     assert not any(map(alive, steps))
 
 
+def test_a_second_reproduction_does_not_touch_what_the_first_one_is_making(
+    tmp_path: Path, wambench: Run, begun: tuple[subprocess.Popen[str], list[int]]
+) -> None:
+    second = wambench(*reproduced("made/slow.py:Recipe", "--seeds", "2"))
+    assert second.returncode == 2
+    assert "Another wambench reproduce is at work in made." in second.stderr
+    assert all(map(alive, begun[1]))
+
+
 def test_no_step_outlives_a_reproduction_that_is_killed(
     begun: tuple[subprocess.Popen[str], list[int]],
 ) -> None:
@@ -286,7 +295,7 @@ def test_what_runs_beside_a_step_that_fails_ends_and_nothing_new_begins(
     assert failed.returncode == 2
     assert "right failed; waiting for what runs beside it" in failed.stdout
     assert "Step right failed (exit code 2)" in failed.stderr
-    assert [file.name for file in (made / "steps").iterdir()] == ["left.json"]
+    assert [file.name for file in (made / "steps").glob("*.json")] == ["left.json"]
     assert not (made / "ckpt/both").exists()
 
 

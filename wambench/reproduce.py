@@ -8,6 +8,7 @@ is noted, and refuses to mix in what another command made.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import json
 import os
@@ -17,7 +18,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 
@@ -95,11 +96,33 @@ def carry_out(
         workers: Worker processes of whatever runs episodes; None for one per core.
 
     Raises:
+        RunDirectoryError: Another process is at work in the folder.
         WambenchError: A step failed; what it said is in its log. Those beside it ended first.
         KeyboardInterrupt: A step was interrupted.
     """
     for folder in (NOTES, LOGS):
         (out / folder).mkdir(parents=True, exist_ok=True)
+    with _alone(out):
+        _carry_out(plan, out, tell, jobs, workers)
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Keeps a second reproduction from making, or making anew, what one is making."""
+    with (out / NOTES / ".lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunDirectoryError(
+                f"Another wambench reproduce is at work in {out}.",
+                "Wait for it, or stop it: then the same command goes on.",
+            ) from None
+        yield
+
+
+def _carry_out(
+    plan: Plan, out: Path, tell: Callable[[str], None], jobs: int, workers: int | None
+) -> None:
     missing = [step for step in plan.steps if not is_done(step, out)]
     tell(f"{len(missing)} of {len(plan.steps)} steps to do, in {out}")
     if workers is None and jobs > 1:
