@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import os
 import re
 import signal
 import subprocess
@@ -120,6 +122,7 @@ class Trainer:
         request.out.mkdir(parents=True)
         (request.out / "env").write_text(" ".join(os.environ.get(name, "-") for name in NAMES))
         other = request.out.parent / {"left": "right", "right": "left"}.get(request.stage, "left")
+        print(f"{request.stage} waits", flush=True)
         deadline = time.monotonic() + 60
         while not (other / "env").exists():
             if time.monotonic() > deadline:
@@ -127,7 +130,8 @@ class Trainer:
             time.sleep(0.05)
         if request.stage == "fails":
             raise TrainingError("It fails.", "Never mind.")
-        time.sleep(1)
+        print(f"{request.stage} goes on", flush=True)
+        time.sleep(2)
         return TrainResult(1, 1, "finished", {})
 
 class Recipe:
@@ -285,6 +289,26 @@ def test_steps_that_do_not_need_each_other_share_the_machine(
     told = [file.read_text().split() for file in env]
     assert told[:2] == [[str(cores), "4"], [str(cores), "5"]]
     assert told[2][1] in ("4", "5")
+
+
+def test_a_terminal_shows_what_every_step_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together(tmp_path, monkeypatch)
+    monkeypatch.setenv("TERM", "xterm")
+    shown, terminal = os.openpty()
+    command = [sys.executable, "-m", "wambench.cli.main"]
+    command += reproduced("made/together.py:Recipe", "--jobs", "2")
+    with subprocess.Popen(command, cwd=tmp_path, stdout=terminal) as process:
+        os.close(terminal)
+        text = b""
+        with contextlib.suppress(OSError):  # as the end of a terminal is told
+            while more := os.read(shown, 4096):
+                text += more
+    os.close(shown)
+    assert process.returncode == 0
+    for line in ("left   left goes on", "right  right goes on", "both  both goes on"):
+        assert line in text.decode()
 
 
 def test_what_runs_beside_a_step_that_fails_ends_and_nothing_new_begins(

@@ -18,9 +18,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
+from typing import Protocol
 
 from wambench import registry
 from wambench.errors import RunDirectoryError, UsageError, WambenchError
@@ -33,7 +34,19 @@ NOTES = "steps"
 LOGS = "logs"
 _INTERRUPTED = 130
 _POLL_S = 0.1
+_SHOW_EACH_S = 1.0
+_LINE_BYTES = 4096
 _RUN_EPISODES = ("eval", "collect")
+
+
+class Listener(Protocol):
+    """Who hears how far a reproduction is."""
+
+    def tell(self, line: str) -> None:
+        """A step begins, or has ended."""
+
+    def show(self, says: Mapping[str, str]) -> None:
+        """By name, the last lines of the steps that are being carried out; once a second."""
 
 
 def chosen_budget(recipe: Recipe, preset: str, changes: Mapping[str, str]) -> dict[str, int]:
@@ -80,7 +93,7 @@ def is_done(step: Step, out: Path) -> bool:
 def carry_out(
     plan: Plan,
     out: Path,
-    tell: Callable[[str], None],
+    listener: Listener,
     *,
     jobs: int = 1,
     workers: int | None = None,
@@ -90,7 +103,7 @@ def carry_out(
     Args:
         plan: The plan.
         out: Folder of the reproduction.
-        tell: Told which step begins and how long it took.
+        listener: Told how far it is.
         jobs: Steps at the same time, at most. They share the cores, and where
             `CUDA_VISIBLE_DEVICES` names several devices, each has one of them.
         workers: Worker processes of whatever runs episodes; None for one per core.
@@ -103,7 +116,7 @@ def carry_out(
     for folder in (NOTES, LOGS):
         (out / folder).mkdir(parents=True, exist_ok=True)
     with _alone(out):
-        _carry_out(plan, out, tell, jobs, workers)
+        _carry_out(plan, out, listener, jobs, workers)
 
 
 @contextlib.contextmanager
@@ -120,9 +133,8 @@ def _alone(out: Path) -> Iterator[None]:
         yield
 
 
-def _carry_out(
-    plan: Plan, out: Path, tell: Callable[[str], None], jobs: int, workers: int | None
-) -> None:
+def _carry_out(plan: Plan, out: Path, listener: Listener, jobs: int, workers: int | None) -> None:
+    tell = listener.tell
     missing = [step for step in plan.steps if not is_done(step, out)]
     tell(f"{len(missing)} of {len(plan.steps)} steps to do, in {out}")
     if workers is None and jobs > 1:
@@ -139,7 +151,7 @@ def _carry_out(
                 tell(f"{number}/{len(missing)} {command_line(step)}")
                 slot = min(set(range(jobs)) - {one.slot for one in running})
                 running.append(_Running(step, slot, out, _arguments(step, out, workers), jobs))
-            for one in _ended(running):
+            for one in _ended(running, listener):
                 running.remove(one)
                 try:
                     one.conclude()
@@ -215,6 +227,7 @@ class _Running:
         self._log = out / LOGS / f"{step.name}.log"
         self._began = time.monotonic()
         with open(self._log, "ab") as file:
+            self._known = file.tell()
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "wambench.cli.main", *arguments],
                 cwd=out,
@@ -235,6 +248,14 @@ class _Running:
     def seconds(self) -> float:
         """Since it began."""
         return time.monotonic() - self._began
+
+    def says(self) -> str:
+        """The last line of its log; empty where it has said nothing since it began."""
+        with open(self._log, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(self._known, size - _LINE_BYTES))
+            lines = file.read().decode("utf-8", errors="replace").strip().splitlines()
+        return lines[-1].strip() if lines else ""
 
     def conclude(self) -> None:
         """Notes that it has ended well.
@@ -264,12 +285,15 @@ class _Running:
         self._process.terminate()
 
 
-def _ended(running: Sequence[_Running]) -> list[_Running]:
+def _ended(running: Sequence[_Running], listener: Listener) -> list[_Running]:
     """Waits until at least one has ended."""
     while True:
-        if ended := [one for one in running if one.has_ended]:
-            return ended
-        time.sleep(_POLL_S)
+        listener.show({one.step.name: one.says() for one in running})
+        until = time.monotonic() + _SHOW_EACH_S
+        while time.monotonic() < until:
+            if ended := [one for one in running if one.has_ended]:
+                return ended
+            time.sleep(_POLL_S)
 
 
 def _stop(running: Sequence[_Running]) -> None:

@@ -15,6 +15,7 @@ from wambench import registry
 from wambench.cli.inputs import expanded
 from wambench.cli.options import CheckpointOption, PolicyArgOption, parse_tasks, policy_arguments
 from wambench.cli.terminal import console as make_console
+from wambench.cli.terminal import live_lines
 from wambench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -79,24 +80,11 @@ def doctor_policy(
         )
         for line in moments.notes:
             note(line)
-        with console.status("") if console.is_terminal else _Quiet() as status:
-            found = diagnose(built, loaded.spec, moments, status.update)
+        with live_lines(console) as update:
+            found = diagnose(built, loaded.spec, moments, update)
     _tell(console, found, policy)
     if found.found or not _follows(found):
         raise typer.Exit(1)
-
-
-class _Quiet:
-    """In the place of a spinner where there is no terminal."""
-
-    def __enter__(self) -> _Quiet:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def update(self, line: str) -> None:
-        """Ignored."""
 
 
 def _build(name: str, suite: Suite, arguments: dict[str, Any]) -> Policy:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from wambench.cli.eval import EXIT_INTERRUPTED
 from wambench.cli.options import parse_settings
 from wambench.cli.terminal import console as make_console
+from wambench.cli.terminal import live_lines
 
 
 def reproduce(
@@ -63,16 +66,28 @@ def reproduce(
     # Ending a job by SIGTERM, as clusters do, lets the step save what it has as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        carry_out(
-            planned,
-            folder,
-            lambda line: console.print(line, soft_wrap=True, highlight=False, markup=False),
-            jobs=jobs,
-            workers=workers,
-        )
+        with live_lines(console) as update:
+            carry_out(planned, folder, _Told(console, update), jobs=jobs, workers=workers)
     except KeyboardInterrupt:
         console.print("Interrupted; the same command goes on.")
         raise typer.Exit(EXIT_INTERRUPTED) from None
     table, compared = estimates(planned, folder), contrasts(planned, folder)
     print_reproduction(f"{recipe.rpartition(':')[2]} · preset {preset}", table, compared, console)
     console.print(f"Wrote {write_csv(table, folder / 'table.csv')}", soft_wrap=True)
+
+
+class _Told:
+    """Prints steps, and below them, on a terminal, what those say that are being carried out."""
+
+    def __init__(self, console: Console, update: Callable[[str], None]) -> None:
+        self._console, self._update = console, update
+
+    def tell(self, line: str) -> None:
+        self._console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+    def show(self, says: Mapping[str, str]) -> None:
+        width = max(map(len, says))
+        lines = (
+            f"{name:{width}}  {line}"[: self._console.width - 3] for name, line in says.items()
+        )
+        self._update("\n  ".join(lines))  # the first one comes behind a spinner

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
+
 from rich.console import Console
+from rich.text import Text
 
 
 def console() -> Console:
@@ -14,3 +18,13 @@ def console() -> Console:
     if plain.is_terminal:
         return plain
     return Console(markup=False, emoji=False, highlight=False, width=120)
+
+
+@contextlib.contextmanager
+def live_lines(to: Console) -> Iterator[Callable[[str], None]]:
+    """Lines below all others that change, given to what comes out; nothing without a terminal."""
+    if not to.is_terminal:
+        yield lambda lines: None
+        return
+    with to.status("") as status:
+        yield lambda lines: status.update(Text(lines))
