@@ -19,7 +19,7 @@ Non-obvious behaviours
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -164,25 +164,28 @@ class VideoWorld:
         frames = shown[0] if len(shown) == 1 else tiled(shown)
         return torch.from_numpy(np.ascontiguousarray(frames))
 
-    @torch.inference_mode()
     def encode(self, frames: Tensor) -> Tensor:
         """(B, F, H, W, 3) uint8 frames, from `prepared`, to (B, C, T, h, w) latents."""
-        with self._precision():
-            latents: Tensor = self.model.tokenizer.encode_clip(frames.to(self.device))
-        return latents.float()
 
-    @torch.inference_mode()
+        def encoded(some: slice) -> Tensor:
+            latents: Tensor = self.model.tokenizer.encode_clip(frames[some].to(self.device))
+            return latents.float()
+
+        return self._by_batches(encoded, len(frames))
+
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
         """(B, C, T, h, w) latents of a clip to (B, F, H, W, 3) frames.
 
         Several clips of the tiny model may be given at once (`Rollout.joined`); those of Cosmos'
         tokenizer begin with a latent of their own and are decoded one by one.
         """
-        with self._precision():
-            frames: Tensor = self.model.tokenizer.decode_clip(latents.to(self.device))
-        return frames.cpu().numpy()
 
-    @torch.inference_mode()
+        def decoded(some: slice) -> Tensor:
+            frames: Tensor = self.model.tokenizer.decode_clip(latents[some].to(self.device))
+            return frames
+
+        return self._by_batches(decoded, len(latents)).cpu().numpy()
+
     def imagine(
         self, first: Tensor, prompts: Sequence[str], seeds: Sequence[int], *, number: int = 0
     ) -> Tensor:
@@ -205,17 +208,14 @@ class VideoWorld:
                 f"{len(first)} first frames have {len(prompts)} prompts and {len(seeds)} seeds.",
                 "Give as many of each.",
             )
-        size = BATCH.get(self.device.type, BATCH["cuda"])
 
-        def sampled(begin: int) -> Tensor:
-            some = slice(begin, begin + size)
+        def sampled(some: slice) -> Tensor:
             start = first[some].to(self.device)
+            text = self.model.read(list(prompts[some]))
             noise = self._noise(seeds[some], number)
-            with torch.inference_mode(), self._precision():
-                text = self.model.read(list(prompts[some]))
-                return self.model.sample(start, text, noise, self.config.steps).float()
+            return self.model.sample(start, text, noise, self.config.steps).float()
 
-        return torch.cat(core_by_core(sampled, range(0, len(first), size), self.device))
+        return self._by_batches(sampled, len(first))
 
     def rollout(
         self,
@@ -243,11 +243,9 @@ class VideoWorld:
         clips: list[Tensor] = []
         for number, each in enumerate(zip(*prompts, strict=True)):
             clips.append(self.imagine(first, each, seeds, number=number))
-            with torch.inference_mode(), self._precision():
-                first = self.model.tokenizer.last_frame(clips[-1]).float()
+            first = self._last_frames(clips[-1])
         return Rollout(torch.stack(clips, dim=1), self.config.tokenizer.stride)
 
-    @torch.inference_mode()
     def latents(self, frames: Tensor, prompts: Sequence[str], seeds: Sequence[int]) -> Tensor:
         """What alignment is given for real clips, as `config.latents` says.
 
@@ -264,10 +262,34 @@ class VideoWorld:
         if self.config.latents == "sampled":
             return self.imagine(self.encode(frames[:, :1])[:, :, 0], prompts, seeds)
         real = self.encode(frames)
-        with self._precision():
-            text = self.model.read(list(prompts))
-            found = self.model.one_step(real, text, self._noise(seeds), self.config.noise)
-        return found.float()
+
+        def passed(some: slice) -> Tensor:
+            text = self.model.read(list(prompts[some]))
+            noise = self._noise(seeds[some])
+            return self.model.one_step(real[some], text, noise, self.config.noise).float()
+
+        return self._by_batches(passed, len(frames))
+
+    def _last_frames(self, clips: Tensor) -> Tensor:
+        def last(some: slice) -> Tensor:
+            frame: Tensor = self.model.tokenizer.last_frame(clips[some])
+            return frame.float()
+
+        return self._by_batches(last, len(clips))
+
+    def _by_batches(self, call: Callable[[slice], Tensor], count: int) -> Tensor:
+        """What a call computes of some samples, for all of them.
+
+        Layers of few samples, too, are rounded otherwise by one thread than by several, on some
+        processors: so that nothing depends on how many there are, each batch has one.
+        """
+        size = BATCH.get(self.device.type, BATCH["cuda"])
+
+        def computed(begin: int) -> Tensor:
+            with torch.inference_mode(), self._precision():
+                return call(slice(begin, begin + size))
+
+        return torch.cat(core_by_core(computed, range(0, count, size), self.device))
 
     def _noise(self, seeds: Sequence[int], number: int = 0) -> Tensor:
         """(B, C, T, h, w) standard normal, each sample from its own generator."""

@@ -76,11 +76,12 @@ def test_every_core_imagines_clips_of_its_own_which_changes_nothing() -> None:
     try:
         for threads in (1, 3):
             torch.set_num_threads(threads)
-            found.append(ours.rollout(first, [PROMPTS[:1]] * 10, seeds=range(10)).latents)
+            rollout = ours.rollout(first, [PROMPTS[:2]] * 10, seeds=range(10))
+            found.append((rollout.latents, torch.from_numpy(ours.decode(rollout.joined()))))
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
-    assert torch.equal(*found)
+    assert all(torch.equal(*both) for both in zip(*found, strict=True))
 
 
 def test_a_skill_world_splits_instructions_and_a_base_world_repeats_them() -> None:
